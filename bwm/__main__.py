@@ -1,0 +1,5 @@
+"""``python -m bwm`` is ``bwm``."""
+
+from bwm.cli.main import main
+
+main()

@@ -1,0 +1,88 @@
+"""A way to a person: what it is given, and what it must do with it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bwm.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One attempt to tell one alert on one channel."""
+
+    alert_id: str
+    attempt: int  # 1 for the first
+    severity: str
+    kind: str  # of the event, e.g. "trigger.seen"
+    vault: str | None
+    guardian: str | None
+    txid: str | None  # as people read it
+    event: int | None  # its seq in the journal; None for what no event stands behind
+    title: str
+    body: str
+    update: bool  # the alert was told before and has changed
+    may_repeat: bool  # an earlier attempt was cut off and may have got through
+    at: int  # unix seconds of the event
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether the reader may have seen this before."""
+        return self.attempt > 1 or self.may_repeat
+
+
+class ChannelSettings(Protocol):
+    """What the configuration says about one channel."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it; the only thing about a channel that may be logged."""
+
+    @property
+    def kind(self) -> str:
+        """Which file of this folder serves it."""
+
+    @property
+    def url(self) -> Secret | None:
+        """Where to, for the kinds that have a URL."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where to, for the kinds that write a file."""
+
+    @property
+    def people(self) -> Collection[str]:
+        """Whom it reaches, by the names that policies use."""
+
+    @property
+    def min_severity(self) -> str:
+        """What is less than this is not sent here."""
+
+    @property
+    def locale(self) -> str:
+        """The language of its readers."""
+
+    @property
+    def redact(self) -> Collection[str]:
+        """What must not be told here: any of sats, vault, txid, address."""
+
+
+class Channel(Protocol):
+    """A way to a person, ready to use. Any thread may call it, and several at once."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it."""
+
+    def warm_up(self) -> None:
+        """Get ready, so that the first message leaves at once. Raises ChannelError."""
+
+    def deliver(self, message: Message) -> None:
+        """Bring one message there; to return is to say that the receiver took it.
+
+        Raises DeliverLater, DeliveryUncertain or DeliveryRefused.
+        """
+
+    def close(self) -> None:
+        """Let go of everything; a delivery under way may be cut off."""

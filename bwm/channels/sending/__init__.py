@@ -1,0 +1,1 @@
+"""What several kinds of channels share: the text, and the processes that send it."""

@@ -1,0 +1,197 @@
+"""One message through Apprise. Loaded only in the sending processes, never in the daemon.
+
+Each message gets a new plugin object, notified in the calling thread: Apprise's own pool would let slow
+services hold up the others, and an object that is used twice sleeps some seconds before its second message.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote
+
+import apprise
+import requests
+from apprise.manager_plugins import NotificationManager
+from apprise.plugins import NotifyBase, url_to_dict
+from urllib3.exceptions import ProtocolError
+
+from bwm.channels.sending.urgency import with_urgency
+from bwm.channels.sending.wire import Answer, Request
+from bwm.errors import ConfigError
+
+LOCAL_EFFECT = ("blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows")
+"""Services that act on this machine instead of reaching a person: never what a channel is for."""
+
+CONNECT_LIMIT_S = 5.0
+READ_LIMIT_S = 10.0
+
+WORDS_LIMIT = 300
+
+NOTIFY_TYPE = {
+    "info": apprise.NotifyType.INFO,
+    "warning": apprise.NotifyType.WARNING,
+}
+"""All that is more severe counts as a failure, the strongest that Apprise has."""
+
+ASSET = apprise.AppriseAsset(
+    app_id="bwm",
+    app_desc="bitcoin wallet monitor",
+    app_url="",
+    image_url_mask="",  # no phone shall fetch an icon from elsewhere when an alert comes
+    image_url_logo="",
+    http_redirects=False,
+    storage_mode="memory",
+    interpret_emojis=False,
+)
+
+SCHEMA = re.compile(r"([a-z][a-z0-9]{1,11})://", re.IGNORECASE)
+
+
+class Unusable(ConfigError):
+    """The URL can never work; the words say why and hold no part of it but its schema."""
+
+
+class Heard(threading.local):
+    """What was heard from Apprise and from the network while this thread sent one message."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.words: list[str] = []
+        self.wait_s: int | None = None
+        self.uncertain = False
+
+
+heard = Heard()
+
+# Apprise declares no types for these two.
+parse_url: Callable[[str], Mapping[str, Any] | None] = url_to_dict
+plugin_manager: Callable[[], Any] = NotificationManager
+
+
+class Listener(logging.Handler):
+    """Keeps Apprise's own words for the answer, and from every log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        heard.words.append(record.getMessage())
+
+
+class ListeningAdapter(requests.adapters.HTTPAdapter):
+    """Hears what Apprise does not pass on, and follows no redirect even if the URL asks for it."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        try:
+            response = super().send(*args, **kwargs)
+        except requests.RequestException as error:
+            heard.words.append(type(error).__name__)
+            heard.uncertain |= _may_have_been_sent(error)
+            raise
+        response.headers.pop("Location", None)
+        if response.status_code in (requests.codes.too_many_requests, requests.codes.unavailable):
+            heard.wait_s = _retry_after(response.headers)
+        return response
+
+
+def answer(request: Request) -> Answer:
+    """Carry out one request; never raises."""
+    heard.forget()
+    try:
+        plugin = plugin_for(request["url"], request["severity"])
+        if request["order"] == "check" or _notify(plugin, request):
+            return _answer("done", request)
+        return _answer("uncertain" if heard.uncertain else "later", request)
+    except Unusable as problem:
+        heard.words = [str(problem)]
+        return _answer("refused", request)
+    except Exception as error:  # noqa: BLE001 - plugins of many authors may raise anything, at any point of a send
+        heard.words.append(type(error).__name__)
+        return _answer("uncertain", request)
+
+
+def plugin_for(url: str, severity: str) -> NotifyBase:
+    """A new plugin object for one message. Raises Unusable."""
+    service = _service(url)
+    plugin = apprise.Apprise.instantiate(with_urgency(url, service, severity), asset=ASSET)
+    if plugin is None:
+        raise Unusable(f"Apprise does not understand the rest of this {service}:// URL: compare it with its manual")
+    plugin.request_rate_per_sec = 0  # several receivers in one URL: no sleep between them either
+    plugin.socket_connect_timeout = CONNECT_LIMIT_S
+    plugin.socket_read_timeout = READ_LIMIT_S
+    return plugin
+
+
+def _service(url: str) -> str:
+    """The schema of the service that a URL stands for. Raises Unusable."""
+    found = SCHEMA.match(url)
+    if found is None:
+        raise Unusable("this is not an Apprise URL: it must begin with a service, like ntfy://")
+    given = parse_url(url)
+    schema = str(given["schema"]) if given else found[1].lower()
+    if schema in LOCAL_EFFECT:
+        raise Unusable(f"{schema}:// acts on this machine only and reaches nobody: name another service")
+    if schema not in PLUGINS:
+        raise Unusable(f"Apprise knows no service {schema}://: check its spelling")
+    if not PLUGINS[schema].enabled:
+        raise Unusable(f"{schema}:// needs a Python package that is not installed: see the Apprise manual")
+    return schema
+
+
+def _notify(plugin: NotifyBase, request: Request) -> bool:
+    return plugin.notify(
+        title=request["title"],
+        body=request["body"],
+        notify_type=NOTIFY_TYPE.get(request["severity"], apprise.NotifyType.FAILURE),
+        body_format=apprise.NotifyFormat.TEXT,  # so that markup in it is escaped where a service reads markup
+    )
+
+
+def _answer(result: Any, request: Request) -> Answer:
+    words = "; ".join(dict.fromkeys(heard.words)) or "no reason given"
+    return {"result": result, "words": _hide(words, request["url"])[:WORDS_LIMIT], "wait_s": heard.wait_s}
+
+
+def _hide(words: str, url: str) -> str:
+    """The words without any part of the URL that is long enough to be a secret; its schema may stay."""
+    schema, _, rest = url.partition("://")
+    parts = {part for text in (rest, unquote(rest)) for part in re.split(r"[/:@?&=#,+ ]", text)}
+    for part in sorted(parts - {schema}, key=len, reverse=True):
+        if len(part) >= 3:
+            words = words.replace(part, "***")
+    return words
+
+
+def _may_have_been_sent(error: requests.RequestException) -> bool:
+    """Whether the request had left when the answer failed to come."""
+    aborted = bool(error.args) and isinstance(error.args[0], ProtocolError)
+    return aborted or isinstance(error, requests.ReadTimeout)
+
+
+def _retry_after(headers: Mapping[str, str]) -> int | None:
+    """Seconds to wait, from a number or a date (RFC 9110, 10.2.3); None when there is neither."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return int(text[:9])
+    try:
+        return max(0, round((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()))
+    except (TypeError, ValueError):
+        return None
+
+
+def _load() -> Any:
+    # Each requests session makes its adapter from this name; there is no other way to be in all of them.
+    requests.sessions.HTTPAdapter = ListeningAdapter  # type: ignore[attr-defined]
+    logger = logging.getLogger("apprise")
+    logger.addHandler(Listener(logging.WARNING))
+    logger.propagate = False
+    plugins = plugin_manager()
+    plugins.load_modules()
+    plugins.disable(*LOCAL_EFFECT)
+    return plugins
+
+
+PLUGINS = _load()

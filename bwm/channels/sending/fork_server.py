@@ -1,0 +1,59 @@
+"""The process that loads Apprise once and forks a worker each time the daemon asks for one.
+
+Started as ``python -m bwm.channels.sending.fork_server`` with its line to the daemon as standard input. The
+daemon itself never loads Apprise. Each packet names the module whose ``answer`` the new worker shall serve;
+what goes back is the worker's line and a pidfd, by which the daemon can kill exactly that process.
+
+The standard library's fork server is not used: it runs the daemon's main module again in every worker, hands
+on the daemon's whole environment, and needs one more process.
+"""
+
+import gc
+import os
+import signal
+import socket
+from importlib import import_module
+
+from bwm.channels.sending import worker
+from bwm.channels.sending.wire import MAX_PACKET, packet_pair
+
+PRELOADED = "bwm.channels.sending.apprise_sender"
+
+
+def main() -> None:
+    """Fork workers until the daemon closes its end, which it also does by dying."""
+    line = socket.socket(fileno=os.dup(0))
+    _stand_apart()
+    import_module(PRELOADED)
+    gc.freeze()  # a collection would touch, and so copy, every page that the workers share
+    while module := line.recv(MAX_PACKET):
+        _fork_worker(line, module.decode())
+
+
+def _fork_worker(line: socket.socket, module: str) -> None:
+    ours, theirs = packet_pair()
+    with ours, theirs:
+        pid = os.fork()
+        if pid == 0:
+            line.close()
+            theirs.close()
+            worker.serve(ours, module)
+        pidfd = os.pidfd_open(pid)
+        try:
+            socket.send_fds(line, [b"worker"], [theirs.fileno(), pidfd])
+        finally:
+            os.close(pidfd)
+
+
+def _stand_apart() -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    # The daemon decides when to stop, and closes the line then; a signal to the whole group is not for us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a worker that has ended leaves nothing to collect
+
+
+if __name__ == "__main__":
+    main()

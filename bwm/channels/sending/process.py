@@ -1,0 +1,217 @@
+"""The daemon's side of the sending processes: hard deadlines, and no message lost between two workers."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import cast
+
+from bwm.channels.sending.wire import MAX_PACKET, STARTED, Answer, Request, packet_pair
+from bwm.errors import ChannelError, DeliverLater, DeliveryUncertain
+
+HAND_OVER_LIMIT_S = 5
+"""A worker that does not take a request within this time is stopped or starved."""
+
+START_LIMIT_S = 30
+"""To load Apprise takes half a second, and some seconds on a small machine that is busy."""
+
+ATTEMPTS = 3
+"""The first worker may just have ended because it was idle; the next should not."""
+
+KEPT_VARIABLES = re.compile(
+    r"PATH|HOME|LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(HTTP|HTTPS|ALL|NO)_PROXY",
+    re.IGNORECASE,
+)
+"""All that a sending process sees of the daemon's environment, besides where our modules lie."""
+
+
+class WorkerGone(ChannelError):
+    """The worker ended before it began with the request: nothing was sent."""
+
+
+class ForkServer:
+    """The process from which all workers are forked; started when first needed, it ends with this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+
+    def new_worker(self, module: str) -> "Worker":
+        """A process that serves ``module.answer``. Raises DeliverLater when none can be had."""
+        with self._lock:
+            for _ in range(2):  # the fork server may have been killed since the last time
+                with suppress(ConnectionError):
+                    return self._fork(self._line or self._start(), module)
+                self._stop()
+        raise DeliverLater("the process that sends messages does not start: see its words on standard error")
+
+    def _fork(self, line: socket.socket, module: str) -> "Worker":
+        try:
+            line.send(module.encode())
+            _, fds, _, _ = socket.recv_fds(line, MAX_PACKET, 2, socket.MSG_CMSG_CLOEXEC)
+        except TimeoutError as error:
+            self._stop()
+            raise DeliverLater(f"the process that sends messages did not start within {START_LIMIT_S} s") from error
+        if len(fds) != 2:
+            raise ConnectionResetError
+        return Worker(socket.socket(fileno=fds[0]), pidfd=fds[1])
+
+    def _start(self) -> socket.socket:
+        self._line, theirs = packet_pair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "bwm.channels.sending.fork_server"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,  # a Ctrl-C at the daemon's terminal is not meant for it
+            )
+        self._line.settimeout(START_LIMIT_S)
+        return self._line
+
+    def _stop(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._line = self._process = None
+
+
+class Worker:
+    """One worker process. After a failure it gets nothing new and is killed when its last request is over."""
+
+    def __init__(self, line: socket.socket, pidfd: int) -> None:
+        line.settimeout(HAND_OVER_LIMIT_S)
+        self._line = line
+        self._pidfd = pidfd
+        self.users = 0
+        self.retired = False
+
+    def ask(self, request: bytes, deadline: float) -> Answer:
+        """Raises WorkerGone or DeliverLater when it was not begun, DeliveryUncertain when it was cut off.
+
+        ``deadline`` is on the monotonic clock.
+        """
+        ours, theirs = packet_pair()
+        with ours:
+            with theirs:
+                self._hand_over(request, theirs)
+            busy = DeliverLater("not sent: the channel is still busy with earlier messages")
+            if _receive(ours, deadline, if_late=busy) != STARTED:
+                raise WorkerGone
+            data = _receive(ours, deadline, if_late=DeliveryUncertain("cut off: the receiver took too long"))
+        if not data:
+            raise DeliveryUncertain("cut off: the sending process ended in mid-send")
+        return cast("Answer", json.loads(data))
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def release(self) -> None:
+        """Forget the process. Only when nobody waits for it any more."""
+        os.close(self._pidfd)
+        self._line.close()
+
+    def _hand_over(self, request: bytes, reply: socket.socket) -> None:
+        try:
+            socket.send_fds(self._line, [request], [reply.fileno()])
+        except OSError as error:
+            raise WorkerGone from error
+
+
+class Workers:
+    """The sending process of one channel: a worker at a time, replaced when it hangs, fails or went idle."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._closed = False
+
+    def ask(self, request: Request, limit_s: float) -> Answer:
+        """One request to a worker, cut off after ``limit_s``. Raises DeliverLater or DeliveryUncertain."""
+        data = json.dumps(request).encode()
+        deadline = time.monotonic() + limit_s
+        try:
+            for _ in range(ATTEMPTS):
+                with suppress(WorkerGone):
+                    return self._ask_once(data, deadline)
+        except OSError as error:  # no file descriptors or no processes left: all before anything is sent
+            raise DeliverLater(f"not sent: {error.strerror}") from error
+        raise DeliverLater("not sent: the sending processes end before they begin")
+
+    def close(self) -> None:
+        """Kill the worker; who still waits for it gets DeliveryUncertain."""
+        with self._lock:
+            self._closed = True
+            worker, self._worker = self._worker, None
+            if worker is not None:
+                worker.retired = True
+                _end(worker)
+
+    def _ask_once(self, data: bytes, deadline: float) -> Answer:
+        worker = self._join()
+        try:
+            return worker.ask(data, deadline)
+        except ChannelError:
+            self._retire(worker)
+            raise
+        finally:
+            self._leave(worker)
+
+    def _join(self) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise DeliverLater("not sent: the channel was closed")
+            if self._worker is None:
+                self._worker = FORK_SERVER.new_worker(self._module)
+            self._worker.users += 1
+            return self._worker
+
+    def _retire(self, worker: Worker) -> None:
+        with self._lock:
+            worker.retired = True
+            if self._worker is worker:
+                self._worker = None
+
+    def _leave(self, worker: Worker) -> None:
+        with self._lock:
+            worker.users -= 1
+            if worker.retired and not worker.users:
+                _end(worker)
+
+
+FORK_SERVER = ForkServer()
+"""One for all channels of this process: what it has loaded, all workers share."""
+
+
+def _end(worker: Worker) -> None:
+    worker.kill()
+    if not worker.users:
+        worker.release()
+
+
+def _receive(line: socket.socket, deadline: float, if_late: ChannelError) -> bytes:
+    """The next packet, or nothing when the other end is gone."""
+    line.settimeout(max(0.001, deadline - time.monotonic()))
+    try:
+        return line.recv(MAX_PACKET)
+    except TimeoutError:
+        raise if_late from None
+    except ConnectionError:
+        return b""
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if KEPT_VARIABLES.fullmatch(name)}
+    return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}

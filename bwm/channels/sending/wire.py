@@ -1,0 +1,32 @@
+"""What the daemon and a worker process say to each other: one request, one answer, each one JSON packet."""
+
+import socket
+from typing import Literal, TypedDict
+
+MAX_PACKET = 65536
+
+STARTED = b"started"
+"""Sent by a worker just before it begins: what it has not begun it has surely not sent."""
+
+
+class Request(TypedDict):
+    """``send``: tell it. ``check``: only say whether the URL could be used."""
+
+    order: Literal["send", "check"]
+    url: str
+    severity: str
+    title: str
+    body: str
+
+
+class Answer(TypedDict):
+    """How it went; ``words`` are for the operator and hold no part of the URL."""
+
+    result: Literal["done", "later", "uncertain", "refused"]
+    words: str
+    wait_s: int | None  # how long the receiver asked us to wait
+
+
+def packet_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a local line that keeps packets apart and tells each end when the other is gone."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

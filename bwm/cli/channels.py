@@ -1,0 +1,230 @@
+"""The commands about channels."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bwm.channels import KINDS, check, open_channel
+from bwm.channels.channel import Message
+from bwm.cli import config_file, output
+from bwm.cli.session import Session, pass_session
+from bwm.cli.vaults import confirm, yes_option
+from bwm.clock import SystemClock, rfc3339
+from bwm.config import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, ChannelConfig, Config, find_file, user_file
+from bwm.daemon.lock import is_held
+from bwm.db import outbox
+from bwm.errors import ConfigError, UsageError
+from bwm.secret import Secret
+from bwm.severity import Severity
+
+
+@click.command("add-channel")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), default="apprise", show_default=True)
+@click.option("--url-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the URL.")
+@click.option("--path", type=click.Path(dir_okay=False, path_type=Path), help="For kind file: where to write.")
+@click.option("--person", "people", multiple=True, default=("owner",), show_default=True, help="Whom it reaches.")
+@click.option(
+    "--min-severity",
+    type=click.Choice([str(severity) for severity in Severity]),
+    default=str(Severity.INFO),
+    show_default=True,
+    help="What is less is not sent here.",
+)
+@click.option("--locale", default="en", show_default=True, help="The language of its readers.")
+@click.option("--redact", multiple=True, type=click.Choice(REDACTABLE), help="What must not be told here.")
+@pass_session
+def add_channel(
+    session: Session,
+    name: str,
+    kind: str,
+    url_file: Path | None,
+    path: Path | None,
+    people: tuple[str, ...],
+    min_severity: str,
+    locale: str,
+    redact: tuple[str, ...],
+) -> None:
+    """Add a way to a person.
+
+    Kind apprise takes any Apprise URL, like ntfy://topic or tgram://token/chat. The URL is a secret, so it is asked
+    for, or read from --url-file or standard input; it is never an argument. It is checked without sending anything.
+
+    \b
+    Examples:
+      $ bwm add-channel phone
+      $ bwm add-channel phone --url-file /etc/bwm/channels/phone --min-severity high
+      $ bwm add-channel log --kind file --path /var/lib/bwm/alerts.jsonl --min-severity info
+    """
+    config = session.config()
+    if not CHANNEL_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a channel: use {CHANNEL_NAME_RULE}.")
+    if any(channel.name == name for channel in config.channels):
+        raise UsageError(f"There is a channel {name!r} already. Choose another name, or remove it first.")
+    url = None if path or kind == "file" else _url(url_file)
+    channel = ChannelConfig(name, kind, url, path and path.absolute(), people, Severity(min_severity), locale, redact)
+    if wrong := check(channel):
+        raise UsageError(f"Channel {name!r} was not added: {'; '.join(wrong)}.")
+    _write(channel, config.source or session.config_file or find_file() or user_file(), url_file)
+    click.echo(f"Added channel {name}. Try it: bwm test-channel {name}")
+    _mention_restart(config)
+
+
+def _url(url_file: Path | None) -> Secret:
+    if url_file:
+        text = url_file.read_text(encoding="utf-8")
+    elif sys.stdin.isatty():
+        text = click.prompt("URL (not shown)", hide_input=True, err=True)
+    else:
+        text = sys.stdin.readline()
+    if not text.strip():
+        raise UsageError("There is no URL. Type it when asked, or give --url-file or standard input.")
+    return Secret(text.strip())
+
+
+def _write(channel: ChannelConfig, file: Path, url_file: Path | None) -> None:
+    settings: dict[str, Any] = {"name": channel.name, "kind": channel.kind}
+    made = None
+    if channel.path:
+        settings["path"] = str(channel.path)
+    elif url_file:
+        settings["url_file"] = str(url_file.absolute())
+    elif channel.url:
+        settings["url_file"] = config_file.write_secret(file, channel.name, channel.url.reveal())
+        made = config_file.secret_path(file, channel.name)
+    settings |= {"people": list(channel.people), "min_severity": str(channel.min_severity), "locale": channel.locale}
+    if channel.redact:
+        settings["redact"] = list(channel.redact)
+    try:
+        config_file.add_channel(file, settings)
+    except (ConfigError, UsageError):
+        if made:
+            made.unlink(missing_ok=True)
+        raise
+
+
+@click.command("list-channels")
+@output.json_option
+@pass_session
+def list_channels(session: Session, as_json: bool) -> None:
+    """List the channels and how they do.
+
+    Where they lead to is a secret and is not shown.
+
+    \b
+    Examples:
+      $ bwm list-channels
+      $ bwm list-channels --json
+    """
+    config = session.config()
+    with session.database(config):
+        described = [_described(channel) for channel in config.channels]
+    if as_json:
+        output.document(described)
+        return
+    output.table(
+        ("channel", "kind", "people", "from severity", "state", "last delivered"),
+        (
+            (
+                channel["name"],
+                channel["kind"],
+                ", ".join(channel["people"]),
+                channel["min_severity"],
+                "ok" if channel["healthy"] else "FAILING, see `bwm alerts`",
+                channel["last_delivered_at"] or "never",
+            )
+            for channel in described
+        ),
+    )
+
+
+def _described(channel: ChannelConfig) -> dict[str, Any]:
+    delivered_at = outbox.last_delivered_at(channel.name)
+    return {
+        "name": channel.name,
+        "kind": channel.kind,
+        "people": list(channel.people),
+        "min_severity": str(channel.min_severity),
+        "locale": channel.locale,
+        "redact": list(channel.redact),
+        "path": str(channel.path) if channel.path else None,
+        "healthy": not outbox.is_failing(channel.name),
+        "last_delivered_at": None if delivered_at is None else rfc3339(delivered_at),
+    }
+
+
+@click.command("remove-channel")
+@click.argument("name")
+@yes_option
+@pass_session
+def remove_channel(session: Session, name: str, yes: bool) -> None:
+    """Remove a channel from the configuration.
+
+    Asks first when a person is there to answer.
+
+    \b
+    Example:
+      $ bwm remove-channel old-phone
+    """
+    config = session.config()
+    _find(config, name)
+    confirm(f"Remove channel {name}?", yes)
+    if config.source:
+        config_file.remove_channel(config.source, name)
+    with session.database(config) as database, database.transaction():
+        outbox.close_channel(name)
+    click.echo(f"Removed channel {name}.")
+    _mention_restart(config)
+
+
+@click.command("test-channel")
+@click.argument("name")
+@pass_session
+def test_channel(session: Session, name: str) -> None:
+    """Send a test message now.
+
+    Exit code 0: the receiver took it. Whether it rings there, only a look can tell.
+
+    \b
+    Example:
+      $ bwm test-channel phone
+    """
+    config = session.config()
+    channel = open_channel(_find(config, name))
+    try:
+        channel.deliver(_test_message(config))
+    finally:
+        channel.close()
+    click.echo(f"The receiver of channel {name} took the message. Look whether it has arrived.")
+
+
+def _test_message(config: Config) -> Message:
+    return Message(
+        alert_id="test",
+        attempt=1,
+        severity=str(Severity.INFO),
+        kind="channel.test",
+        vault=None,
+        guardian=None,
+        txid=None,
+        event=None,
+        title="bwm: this is a test",
+        body=f"Somebody asked bwm ({config.network}) to try this channel. Nothing has happened.",
+        update=False,
+        may_repeat=False,
+        at=SystemClock().now(),
+    )
+
+
+def _find(config: Config, name: str) -> ChannelConfig:
+    for channel in config.channels:
+        if channel.name == name:
+            return channel
+    raise UsageError(f"There is no channel {name!r}. `bwm list-channels` lists them.")
+
+
+def _mention_restart(config: Config) -> None:
+    if is_held(config.state_dir):
+        output.note("The running daemon learns of it when it is started again: systemctl restart bwm")

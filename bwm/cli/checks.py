@@ -1,0 +1,194 @@
+"""What `bwm doctor` looks at, one function a subject. Each check says what is so, and how to mend what is wrong."""
+
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bwm.chain.network import network as network_of
+from bwm.channels import check as check_channel
+from bwm.config import Config
+from bwm.daemon.connect import endpoints_of
+from bwm.daemon.lock import is_held
+from bwm.db import outbox
+from bwm.errors import ChannelError, ConfigError, NodeError, NodeForbidden, NodeRefused, WrongNetwork
+from bwm.node.advice import WATCHING_CALLS, Finding, feed_findings
+from bwm.node.answers import NodeInfo
+from bwm.node.bitcoind import Bitcoind
+from bwm.toml import is_open
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+_OLDEST_NODE = 240_000  # the first version with gettxspendingprevout
+_OLD_TIP_S = 2 * 3600
+_CLOCK_MARGIN_S = 2 * 3600  # a block may be two hours ahead of the network (consensus)
+_LITTLE_SPACE, _NO_SPACE = 1_000_000_000, 100_000_000  # bytes
+_CONNECT_LIMIT_S = 3
+_UNKNOWN_METHOD = -32601  # JSON-RPC 2.0
+
+# A call without parameters is refused for that, which shows that it is allowed. These would do something.
+_HARMLESS: Mapping[str, tuple[object, ...]] = {
+    "scanblocks": ("status",),
+    "scantxoutset": ("status",),
+    "waitfornewblock": (1,),  # milliseconds
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: str  # ok, warn, fail
+    words: str
+    mend: tuple[str, ...] = ()  # what to do, or lines for bitcoin.conf
+
+
+def configuration(config: Config) -> Iterator[Check]:
+    """The file that everything stands in."""
+    if config.source is None:
+        yield Check("configuration", WARN, "there is none; everything is as by default", ("run: bwm init",))
+    elif is_open(config.source):
+        mend = (f"run: chmod 600 {config.source}",)
+        yield Check("configuration", WARN, f"{config.source} can be read by others; it holds no secret yet", mend)
+    else:
+        yield Check("configuration", OK, str(config.source))
+
+
+def state_folder(folder: Path) -> Iterator[Check]:
+    """Where the database lies."""
+    if not folder.exists():
+        yield Check("state folder", OK, f"{folder} is made at the first start")
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Check("state folder", FAIL, f"{folder} cannot be written by this user", ("check its owner and mode",))
+        return
+    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        yield Check("state folder", WARN, f"{folder} is open to others", (f"run: chmod 700 {folder}",))
+    else:
+        yield Check("state folder", OK, str(folder))
+    free = shutil.disk_usage(folder).free
+    verdict = FAIL if free < _NO_SPACE else WARN if free < _LITTLE_SPACE else OK
+    mend = () if verdict == OK else ("make room: without it nothing can be written down",)
+    yield Check("disk space", verdict, f"{free // 1_000_000} MB are free", mend)
+
+
+def node_state(config: Config, node: Bitcoind, info: NodeInfo, now: int) -> Iterator[Check]:
+    """The node's version, network, chain and clock."""
+    yield Check("node", OK, f"{info.subversion or info.version} at {node.rpc.url}")
+    if info.version < _OLDEST_NODE:
+        yield Check("version", FAIL, f"{info.version} is too old", ("install Bitcoin Core 24 or newer, or Knots",))
+    try:
+        node.check_network(network_of(config.network))
+    except WrongNetwork as error:
+        yield Check("network", FAIL, str(error))
+    else:
+        yield Check("network", OK, config.network)
+    yield _chain(info, now)
+    if info.pruned:
+        words = f"the node holds blocks from {info.prune_height or 0} on: the past of a vault is read from there only"
+        yield Check("pruning", WARN, words)
+    for warning in info.warnings:
+        yield Check("node's warning", WARN, warning)
+    if info.median_time - now > _CLOCK_MARGIN_S:
+        yield Check("clock", FAIL, "this machine's clock is behind the chain's", ("set it, best by NTP",))
+
+
+def _chain(info: NodeInfo, now: int) -> Check:
+    if info.initial_block_download or info.headers > info.height + 1:
+        return Check("chain", WARN, f"syncing: block {info.height} of {info.headers}; bwm waits for the rest")
+    age_s = now - info.tip_time
+    if age_s > _OLD_TIP_S:
+        mend = ("check the node's connections, and both clocks",)
+        return Check("chain", WARN, f"the last block, {info.height}, is {age_s // 60} minutes old", mend)
+    return Check("chain", OK, f"block {info.height}")
+
+
+def rights(node: Bitcoind) -> Check:
+    """Every call that bwm makes, tried."""
+    forbidden, unknown = [], []
+    for call in WATCHING_CALLS:
+        try:
+            node.rpc.call(call, *_HARMLESS.get(call, ()))
+        except NodeForbidden:
+            forbidden.append(call)
+        except NodeRefused as error:
+            if error.code == _UNKNOWN_METHOD:
+                unknown.append(call)
+    if forbidden:
+        mend = (f"add to bwm's rpcwhitelist line in bitcoin.conf: {','.join(forbidden)}",)
+        return Check("rights", FAIL, f"the node forbids {', '.join(forbidden)}", mend)
+    if unknown:
+        return Check("rights", FAIL, f"the node does not know {', '.join(unknown)}", ("install a newer node",))
+    return Check("rights", OK, f"all {len(WATCHING_CALLS)} calls are allowed")
+
+
+def feed(config: Config, node: Bitcoind) -> Iterator[Check]:
+    """What the node publishes, and whether it can be heard from here."""
+    findings = feed_findings(node.zmq_notifications(), config.node.zmq, node.rpc.host)
+    yield from map(_feed_check, findings)
+    endpoints = endpoints_of(config, node)
+    reached = [_reach(endpoint) for endpoint in sorted(set(endpoints.values()))]
+    yield from (check for check in reached if check)
+    if not findings and not any(reached):
+        yield Check("feed", OK, ", ".join(f"{topic} at {endpoint}" for topic, endpoint in sorted(endpoints.items())))
+
+
+def _feed_check(finding: Finding) -> Check:
+    return Check("feed", FAIL if finding.is_failure else WARN, finding.words, finding.mend)
+
+
+def _reach(endpoint: str) -> Check | None:
+    """What keeps us from an endpoint, or None."""
+    try:
+        if endpoint.startswith("ipc://"):
+            with socket.socket(socket.AF_UNIX) as line:
+                line.connect(endpoint.removeprefix("ipc://"))
+        else:
+            parts = urlsplit(endpoint)
+            socket.create_connection((parts.hostname, parts.port), _CONNECT_LIMIT_S).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no answer"
+        return Check("feed", FAIL, f"{endpoint} cannot be reached: {reason}", ("correct the address, or the firewall",))
+    return None
+
+
+def channels(config: Config) -> Iterator[Check]:
+    """The ways to people. Nothing is sent."""
+    if not config.channels:
+        yield Check("channels", FAIL, "there is none, so nobody will be told", ("run: bwm add-channel phone",))
+    for channel in config.channels:
+        name = f"channel {channel.name}"
+        try:
+            wrong = check_channel(channel)
+        except (ConfigError, ChannelError) as error:
+            wrong = [str(error)]
+        if wrong:
+            yield Check(name, FAIL, "; ".join(wrong), ("correct it in the configuration, or remove and add it",))
+        else:
+            yield Check(name, OK, f"{channel.kind}, reaches {', '.join(channel.people) or 'nobody by name'}")
+
+
+def deliveries(config: Config) -> Iterator[Check]:
+    """What the journal knows of the channels. Call inside a database connection."""
+    for channel in config.channels:
+        if outbox.is_failing(channel.name):
+            mend = (f"run: bwm test-channel {channel.name}",)
+            yield Check(f"channel {channel.name}", WARN, "the last delivery failed; `bwm alerts` tells more", mend)
+
+
+def daemon(config: Config) -> Check:
+    """Whether somebody watches."""
+    if is_held(config.state_dir):
+        return Check("daemon", OK, "runs")
+    return Check("daemon", WARN, "does not run, so nothing is watched", ("run: systemctl enable --now bwm",))
+
+
+def unreachable(error: NodeError) -> Check:
+    """The node did not answer."""
+    mend = ("start the node, or correct [node] in the configuration; `bwm init` looks for it",)
+    return Check("node", FAIL, str(error), mend)

@@ -1,0 +1,53 @@
+"""Every command there is: its name, the module it is in, and the line about it in ``bwm --help``.
+
+A command is the function of its name, with _ for -, in its module. The module is loaded only when the command runs.
+"""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One line of the help. ``summary`` is also the first line of the command's own help."""
+
+    group: str
+    name: str
+    module: str
+    summary: str
+
+
+ENTRIES = (
+    Entry("Start", "init", "init", "Find the node and write the configuration."),
+    Entry("Start", "doctor", "doctor", "Check everything, and say how to mend what is wrong."),
+    Entry("Start", "run", "run", "Run the daemon until it is told to stop."),
+    Entry("Start", "status", "status", "Show what is watched and whether bwm can see."),
+    Entry("Vaults", "add-vault", "vaults", "Watch transactions, coins, addresses or descriptors under one name."),
+    Entry("Vaults", "edit-vault", "vaults", "Change a vault's name, severity, depth or tags."),
+    Entry("Vaults", "list-vaults", "vaults", "List the vaults with their triggers."),
+    Entry("Vaults", "show-vault", "vaults", "Show one vault and its latest events."),
+    Entry("Vaults", "remove-vault", "vaults", "Stop watching a vault; its history stays."),
+    Entry("Vaults", "rescan", "vaults", "Read the chain again for a vault."),
+    Entry("Guardians", "add-guardian", "guardians", "Watch a Guardian Address for locks and unlocks."),
+    Entry("Guardians", "list-guardians", "guardians", "List the guardians with their lock states."),
+    Entry("Guardians", "show-guardian", "guardians", "Say whether a guardian is locked, and why."),
+    Entry("Guardians", "edit-guardian", "guardians", "Change which vaults a guardian protects."),
+    Entry("Guardians", "remove-guardian", "guardians", "Stop watching a guardian; its history stays."),
+    Entry(
+        "Guardians",
+        "guardian-state",
+        "guardian_signals",
+        "Say whether a guardian is locked, for scripts: exit 0 or 3.",
+    ),
+    Entry("Guardians", "guardian-signal", "guardian_signals", "Write a guardian's signal for its wallet to sign."),
+    Entry("People", "add-channel", "channels", "Add a way to a person."),
+    Entry("People", "list-channels", "channels", "List the channels and how they do."),
+    Entry("People", "remove-channel", "channels", "Remove a channel from the configuration."),
+    Entry("People", "test-channel", "channels", "Send a test message now."),
+    Entry("People", "alerts", "alerts", "List alerts with their deliveries."),
+    Entry("People", "ack", "alerts", "Acknowledge alerts: they are not repeated any more."),
+    Entry("Acting", "add-response", "responses", "Have a lock that was signed in advance checked every day."),
+    Entry("Acting", "list-responses", "responses", "List what was signed in advance, and whether it would work."),
+    Entry("Acting", "remove-response", "responses", "Forget what was signed in advance."),
+    Entry("Looking", "events", "events", "Show the journal, and follow it."),
+    Entry("Upkeep", "backup", "upkeep", "Copy the database, also while the daemon runs."),
+    Entry("Upkeep", "restore", "upkeep", "Put a backup in the place of the database."),
+)

@@ -1,0 +1,21 @@
+"""The daemon's command."""
+
+import click
+
+from bwm.cli.session import Session, pass_session
+from bwm.daemon.run import run as run_daemon
+
+
+@click.command()
+@pass_session
+def run(session: Session) -> None:
+    """Run the daemon until it is told to stop.
+
+    It logs to standard error. It ends by SIGTERM or Ctrl-C, and by itself with exit code 1 when a part of it
+    fails: let systemd start it again, nothing is lost.
+
+    \b
+    Example:
+      $ bwm run
+    """
+    run_daemon(session.config())

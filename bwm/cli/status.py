@@ -1,0 +1,73 @@
+"""The command that shows how things stand, whether or not the daemon runs."""
+
+import time
+from typing import Any
+
+import click
+
+from bwm.cli import output
+from bwm.cli.session import Session, pass_session
+from bwm.clock import SystemClock
+from bwm.daemon.status import status as take_stock
+
+_WATCH_EVERY_S = 2
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Stay, and show it anew every two seconds.")
+@output.json_option
+@pass_session
+def status(session: Session, watch: bool, as_json: bool) -> None:
+    """Show what is watched and whether bwm can see.
+
+    It works whether or not the daemon runs. With --watch and --json, one object a line.
+
+    \b
+    Examples:
+      $ bwm status
+      $ bwm status --watch
+      $ bwm status --json | jq .covered
+    """
+    config = session.config()
+    with session.database(config):
+        while True:
+            facts = take_stock(config, SystemClock().now())
+            if not as_json:
+                _show(facts, clear=watch)
+            elif watch:
+                output.line(facts)
+            else:
+                output.document(facts)
+            if not watch:
+                return
+            time.sleep(_WATCH_EVERY_S)
+
+
+def _show(facts: dict[str, Any], clear: bool) -> None:
+    if clear:
+        click.clear()
+    at = facts["cursor"]
+    output.facts(
+        [
+            ("bwm", f"{facts['version']} on {facts['network']}, {'running' if facts['running'] else 'NOT RUNNING'}"),
+            ("node", _node_in_words(facts["node"])),
+            ("feed", " ".join(facts["feed"]["topics"]) if facts["feed"]["connected"] else "not connected"),
+            ("at block", at["height"] if at else None),
+            ("covered", "yes" if facts["covered"] else "NO"),
+            ("watched", f"{facts['triggers']} triggers, {facts['vaults']} vaults"),
+            ("open alerts", facts["open_alerts"]),
+        ]
+    )
+    for gap in facts["not_covered"]:
+        click.echo(f"- {output.printable(gap)}")
+    for channel in facts["channels"]:
+        state = "ok" if channel["healthy"] else "FAILING, see `bwm alerts`"
+        click.echo(f"channel {channel['name']}: {state}; last delivered: {channel['last_delivered_at'] or 'never'}")
+    if not facts["channels"]:
+        output.note("There is no channel, so nobody will be told. Add one: bwm add-channel phone")
+
+
+def _node_in_words(node: dict[str, Any]) -> str:
+    if not node["reachable"]:
+        return f"NOT REACHABLE: {node['error']}"
+    return f"block {node['height']}, {node['tip_age_s'] // 60} min old{', still syncing' if node['syncing'] else ''}"

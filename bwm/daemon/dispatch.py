@@ -1,0 +1,239 @@
+"""Orders carried out: one worker a channel, each with its own pace, so that a dead one delays no other.
+
+A worker alone reads and writes the outbox; the senders it has at hand only deliver. So one message that hangs does
+not hold up the next, and a flood of them is told side by side.
+
+Claimed and committed before sending; recorded after the deed. A worker that dies in between leaves a lease that
+lapses, and the order is sent again with the same id, marked.
+"""
+
+import math
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import structlog
+
+from bwm.actions import alert as alert_action
+from bwm.actions.alert import Story
+from bwm.channels.channel import Channel, Message
+from bwm.clock import Clock
+from bwm.db import journal, outbox
+from bwm.db.database import Database
+from bwm.db.outbox import Claim
+from bwm.db.schema import Alert
+from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryUncertain
+from bwm.order import after_failure, next_repeat
+
+log = structlog.get_logger()
+
+_LOOK_EVERY_S = 1.0  # the command line, too, changes the outbox
+_AT_ONCE = 32  # deliveries of one channel under way; a thread for one is made only when all others are busy
+_KEPT_UNWRITTEN = 1000  # messages that wait in memory while the database cannot be written
+
+
+class ChannelWorker(threading.Thread):
+    """Delivers what is due on one channel."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        redact: tuple[str, ...],
+        database: Database,
+        clock: Clock,
+        on_trouble: Callable[[str, str | None], None],
+    ) -> None:
+        """``on_trouble`` hears the channel's name after each delivery, with what is wrong or None."""
+        super().__init__(name=f"channel {channel.name}", daemon=True)
+        self.channel = channel
+        self.failure: BaseException | None = None
+        self._redact = redact
+        self._database = database
+        self._clock = clock
+        self._on_trouble = on_trouble
+        self._bell = threading.Event()
+        self._stopping = threading.Event()
+        self._is_down = False
+        self._looked_at = math.inf  # by the wall clock: at first nobody knows what it was before
+        self._unwritten: deque[Message] = deque(maxlen=_KEPT_UNWRITTEN)
+        self._under_way: dict[Future[None], tuple[Claim, Any]] = {}
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._bell.set()
+
+    def stop(self) -> None:
+        """End after the deliveries in hand."""
+        self._stopping.set()
+        self._bell.set()
+
+    def run(self) -> None:
+        """Deliver until stopped. What ends it otherwise is kept in ``failure``: a dead worker ends the daemon."""
+        try:
+            with self._database.connection(), ThreadPoolExecutor(_AT_ONCE, self.name) as senders:
+                self._warm_up()
+                while not self._stopping.is_set():
+                    if not self._round(senders):
+                        self._bell.wait(_LOOK_EVERY_S)
+                        self._bell.clear()
+                wait(self._under_way)
+                self._round(senders=None)
+        except BaseException as error:
+            self.failure = error
+            log.exception("loop.died", loop=self.name)
+
+    def _warm_up(self) -> None:
+        """Have the first alert leave as fast as any. A channel that cannot is found out when it must."""
+        try:
+            self.channel.warm_up()
+        except ChannelError as error:
+            log.warning("channel.cold", channel=self.channel.name, error=str(error))
+
+    def shout(self, message: Message) -> None:
+        """Tell what could not be written down. From any thread."""
+        self._unwritten.append(message)
+        self._bell.set()
+
+    def _shout_one(self) -> bool:
+        """Deliver from memory. What fails is kept and tried again; what succeeds is told again once it is written."""
+        if not self._unwritten:
+            return False
+        message = self._unwritten[0]
+        try:
+            self._carry_out(message)
+        except ChannelError as error:
+            log.warning("channel.failing", channel=self.channel.name, error=str(error))
+            self._unwritten.rotate(-1)
+            return False
+        self._unwritten.remove(message)
+        log.info("alert.delivered_unwritten", channel=self.channel.name, alert=message.alert_id)
+        return True
+
+    def _carry_out(self, message: Message) -> None:
+        """Raises ChannelError whatever goes wrong: a fault in a channel must not end the daemon, nor lose the alert."""
+        try:
+            alert_action.carry_out(self.channel, message)
+        except ChannelError:
+            raise
+        except Exception as error:
+            log.exception("channel.fault", channel=self.channel.name)
+            raise DeliveryUncertain(f"a fault in bwm itself: {type(error).__name__}") from error
+
+    def _round(self, senders: Executor | None) -> bool:
+        """Note what has ended, and begin what is due, as far as there are senders. False when there was neither."""
+        if senders and self._shout_one():
+            return True
+        try:
+            with self._database.passing_trouble():
+                ended = self._note_ended()
+                return bool(senders and self._begin(senders)) or ended
+        except DatabaseUnwritable:
+            return False  # whoever writes the journal says so
+
+    def _begin(self, senders: Executor) -> bool:
+        claims = self._claim(_AT_ONCE - len(self._under_way))
+        for claim in claims:
+            alert: Any = Alert.get_by_id(claim.alert_id)
+            sending = senders.submit(self._carry_out, self._message(alert, claim))
+            self._under_way[sending] = claim, alert
+            sending.add_done_callback(lambda _: self._bell.set())
+        return bool(claims)
+
+    def _note_ended(self) -> bool:
+        ended = [sending for sending in self._under_way if sending.done()]
+        if not ended:
+            return False
+        outcomes = [(*self._under_way[sending], sending.exception()) for sending in ended]
+        with self._database.transaction():
+            for claim, alert, error in outcomes:
+                self._record(claim, alert, error)
+        for sending in ended:
+            del self._under_way[sending]
+        for claim, _, error in outcomes:
+            self._tell(claim, error)
+        return True
+
+    def turn(self) -> bool:
+        """One delivery, from memory or from the outbox; False when none is due."""
+        if self._shout_one():
+            return True
+        try:
+            with self._database.passing_trouble():
+                return self.deliver_one()
+        except DatabaseUnwritable:
+            return False
+
+    def deliver_one(self) -> bool:
+        """Carry out the most urgent delivery that is due; False when none is."""
+        claims = self._claim(1)
+        for claim in claims:
+            self._send(claim)
+        return bool(claims)
+
+    def _claim(self, at_most: int) -> list[Claim]:
+        """The most urgent deliveries that are due."""
+        self._notice_clock()
+        now = self._clock.now()
+        due_at = outbox.next_due(self.channel.name, now)
+        if at_most < 1 or due_at is None or due_at > now:
+            return []
+        with self._database.transaction():
+            now = self._clock.now()
+            outbox.lapse(now)
+            return outbox.claim_some(self.channel.name, now, at_most)
+
+    def _notice_clock(self) -> None:
+        """A clock that was set back would leave what is due waiting until it has caught up with itself."""
+        now, before = self._clock.now(), self._looked_at
+        if now < before:
+            with self._database.transaction():
+                outbox.bring_forward(now)
+        self._looked_at = now
+
+    def _send(self, claim: Claim) -> None:
+        alert: Any = Alert.get_by_id(claim.alert_id)
+        failure = None
+        try:
+            self._carry_out(self._message(alert, claim))
+        except ChannelError as error:
+            failure = error
+        with self._database.transaction():
+            self._record(claim, alert, failure)
+        self._tell(claim, failure)
+
+    def _record(self, claim: Claim, alert: Any, error: BaseException | None) -> None:
+        """How a delivery ended. Call inside a transaction."""
+        now = self._clock.now()
+        if error is None:
+            outbox.succeeded(claim, next_repeat(alert.severity, alert.created_at, now), now)
+        elif isinstance(error, ChannelError):
+            retry = after_failure(error, claim.attempt, now, random.random())  # noqa: S311 (jitter)
+            outbox.failed(claim, retry, str(error))
+        else:
+            raise error
+
+    def _tell(self, claim: Claim, error: BaseException | None) -> None:
+        """Say so, each time: the trouble may be one of the daemon before this one, or nobody heard of it yet."""
+        self._on_trouble(self.channel.name, None if error is None else str(error))
+        if error is None:
+            if self._is_down:
+                log.info("channel.back", channel=self.channel.name)
+            log.info("alert.delivered", channel=self.channel.name, alert=claim.alert_id, attempt=claim.attempt)
+        elif not self._is_down:
+            log.warning("channel.failing", channel=self.channel.name, error=str(error))
+        self._is_down = error is not None
+
+    def _message(self, alert: Any, claim: Claim) -> Message:
+        """What to say; the least of it where something about the alert cannot be read."""
+        now = self._clock.now()
+        try:
+            latest = journal.get(alert.last_event_id)
+            about = latest if alert.event_id == alert.last_event_id else journal.get(alert.event_id)
+            story = Story(alert.id, alert.severity, about, latest, alert.created_at)
+            return alert_action.message(story, claim, self._redact, now)
+        except Exception:
+            log.exception("alert.unreadable", alert=alert.id)
+            return alert_action.bare_message(alert.id, alert.severity, claim, now)

@@ -1,0 +1,137 @@
+"""The node's mempool: what enters it, by the feed's hint or by asking, and what leaves it unmined."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from bwm.chain.block import BlockRef
+from bwm.daemon.finder import Finder
+from bwm.daemon.read_again import SecondReading
+from bwm.daemon.writer import Writer
+from bwm.db import sightings
+from bwm.node.bitcoind import Bitcoind
+from bwm.plan import Absence, plan_absences, plan_mempool
+from bwm.watch.pool import TxPool
+from bwm.watch.sighting import LIVE
+from bwm.watch.watch import What
+
+_AT_ONCE = 500  # transactions fetched and searched together
+
+
+class MempoolFollower:
+    """Knows which transactions it has looked at, so that a look at the mempool costs only what is new in it."""
+
+    def __init__(self, node: Bitcoind, finder: Finder, writer: Writer) -> None:
+        self._node = node
+        self._finder = finder
+        self._writer = writer
+        self._second_reading = SecondReading(node, finder, writer)
+        self._known: set[str] = set()
+        self._missed_once: set[str] = set()
+
+    def forget(self) -> None:
+        """Look at every transaction again: the watch list grew."""
+        self._known.clear()
+
+    def hear(self, raws: Iterable[bytes]) -> bool:
+        """The feed showed these bytes. They are a hint: only what the node has in its mempool counts.
+
+        True when the next look should not be waited for: a guardian may have signed what is not there any more.
+        """
+        pool = TxPool(raws, pass_over_damaged=True)  # the feed has no authentication
+        finding = self._finder.find(pool)
+        suspects = {tx.txid: tx.raw for tx in (*(tx for tx, _ in finding.found), *finding.unresolved)}
+        self._known.update(txid for txid in pool.txids() if txid not in suspects)
+        if not suspects:
+            return False
+        met = self.meet(list(suspects))
+        return self._second_reading.keep([raw for txid, raw in suspects.items() if txid not in met])
+
+    def follows(self, txids: Sequence[str]) -> bool:
+        """Whether one of these transactions is sighted and not mined yet."""
+        return any(sighting.status in LIVE for sighting in sightings.by_txids(txids))
+
+    def meet(self, txids: Sequence[str]) -> set[str]:
+        """Look closely at transactions, as far as the node has them. Returns the ids of those."""
+        met: set[str] = set()
+        for start in range(0, len(txids), _AT_ONCE):
+            part = self._node.raw_transactions(txids[start : start + _AT_ONCE])
+            self._search(list(part.values()))
+            met |= part.keys()
+        return met
+
+    def _search(self, raws: list[bytes]) -> None:
+        finding = self._finder.find(TxPool(raws))
+        unmined = [(tx, matches) for tx, matches in finding.found if matches and self._is_unmined(tx.txid)]
+        unresolved = tuple(tx for tx in finding.unresolved if self._is_unmined(tx.txid))
+        finding = replace(finding, found=unmined, unresolved=unresolved)
+        if finding.is_empty and not finding.resolved:
+            return
+        changes = plan_mempool(finding.found, self._writer.facts((), finding), self._writer.now())
+        self._writer.write(changes, finding)
+        if finding.extended:
+            self.forget()  # what pays the new scripts may have been looked at before
+        coins = [watch.key for watch in changes.watches if watch.what is What.COIN]
+        spenders = set(self._node.spent_in_mempool(coins).values()) if coins else set()
+        if later := spenders - {tx.txid for tx, _ in finding.found}:
+            self.meet(sorted(later))  # they were looked at before their parents were known
+
+    def _is_unmined(self, txid: str) -> bool:
+        """A node with txindex also answers for mined transactions: those wait for their block."""
+        found = self._node.transaction(txid)
+        return found is not None and found.block_hash is None
+
+    def look(self, at: BlockRef, breathe: Callable[[], bool] = lambda: True) -> bool:
+        """Compare with the node's whole mempool, as of the block where we stand. False when the chain moved on.
+
+        ``breathe`` is called now and then: a first look at a full mempool takes a while. It says whether to go on.
+        """
+        if self._node.tip() != at:
+            return False
+        txids, _ = self._node.mempool_txids()
+        if self._node.tip() != at:
+            return False
+        present = set(txids)
+        self._known &= present
+        self._forget_spenders()
+        fresh = [txid for txid in txids if txid not in self._known]
+        for start in range(0, len(fresh), _AT_ONCE):
+            part = fresh[start : start + _AT_ONCE]
+            self.meet(part)
+            self._known.update(part)
+            if not breathe():
+                return False
+        self._miss(present)
+        self._second_reading.read(present, self.meet)
+        return True
+
+    def _forget_spenders(self) -> None:
+        """What spends a coin that a block taught us may have been looked at before that block was read."""
+        taught = self._writer.taught
+        if any(watch.what is What.SCRIPT for watch in taught):
+            self.forget()
+        coins = {watch.key for watch in taught if watch.what is What.COIN}
+        if coins:
+            self._known -= set(self._node.spent_in_mempool(coins).values())
+        taught.clear()
+
+    def _miss(self, present: set[str]) -> None:
+        """Sighted transactions that are gone. A rival proves it; without one the next look must agree.
+
+        A node that has just started fills its mempool over some seconds: until then everything seems gone.
+        """
+        missing = [sighting for sighting in sightings.contested() if sighting.txid not in present]
+        txs = sightings.transactions({sighting.txid for sighting in missing})
+        coins = {item.spends for tx in txs.values() for item in tx.inputs}
+        spenders = self._node.spent_in_mempool(coins) if coins else {}
+        absences, missed = [], set()
+        for sighting in missing:
+            rivals = [spenders[i.spends] for i in txs[sighting.txid].inputs if i.spends in spenders]
+            if sighting.txid in rivals:
+                continue  # it spends its coins itself: it came after the list of txids was made
+            missed.add(sighting.txid)
+            if rivals or sighting.txid in self._missed_once:
+                absences.append(Absence(sighting, rivals[0] if rivals else None))
+        self._missed_once = missed
+        if absences:
+            facts = self._writer.facts(absence.sighting for absence in absences)
+            self._writer.write(plan_absences(absences, facts, self._writer.now()))

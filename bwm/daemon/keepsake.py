@@ -1,0 +1,72 @@
+"""What bwm notes about its database outside of it, so that an empty or an older one is not taken for the truth."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bwm import health
+from bwm.clock import rfc3339
+from bwm.daemon.watch_health import SEEN_AT
+from bwm.db import journal, settings, vaults
+from bwm.errors import DatabaseTrouble
+from bwm.event import Event
+
+NAME = "keepsake.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsake:
+    """A database at one moment."""
+
+    database: str  # its id: a new one for each database that is made
+    generation: int  # counts changes of the watch list
+    triggers: int
+    last_event: int
+    seen_at: int  # unix seconds
+
+
+def of_database() -> Keepsake:
+    """The open database as it is. Call inside a database connection."""
+    return Keepsake(
+        database=settings.read(settings.DATABASE_ID) or "",
+        generation=settings.generation(),
+        triggers=vaults.count_triggers(),
+        last_event=journal.last_seq(),
+        seen_at=int(settings.read(SEEN_AT) or 0),
+    )
+
+
+def read(state_dir: Path) -> Keepsake | None:
+    """What was noted last; None when nothing was, or it cannot be read."""
+    try:
+        return Keepsake(**json.loads((state_dir / NAME).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write(state_dir: Path, keepsake: Keepsake) -> None:
+    """Note it, whole or not at all. Raises OSError."""
+    part = state_dir / f"{NAME}.part"
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(asdict(keepsake)))
+    part.replace(state_dir / NAME)
+
+
+def compare(noted: Keepsake | None, found: Keepsake, state_dir: Path, network: str, now: int) -> Event | None:
+    """What an older database gives cause to say; None when it is the one that was noted, or a later state of it.
+
+    Raises DatabaseTrouble for one that was made anew while things were watched: to run on it is to watch nothing.
+    """
+    if noted is None:
+        return None
+    if found.database != noted.database and found.triggers == 0 < noted.triggers:
+        raise DatabaseTrouble(
+            f"The database is new and empty, and until {rfc3339(noted.seen_at)} bwm watched {noted.triggers} triggers "
+            f"here: it was lost. Restore the last backup with `bwm restore`. To begin anew, remove {state_dir / NAME}."
+        )
+    is_older = found.generation < noted.generation or found.last_event < noted.last_event
+    if found.database == noted.database and not is_older:
+        return None
+    return health.restored(
+        found.seen_at, max(found.seen_at, noted.seen_at), noted.triggers, found.triggers, network, now
+    )

@@ -1,0 +1,51 @@
+"""One daemon for one state directory: a lock that the kernel frees when its holder dies."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from bwm.errors import BwmError, DatabaseTrouble
+
+NAME = "bwm.lock"
+
+
+class Lock:
+    """Held from the moment it is made until ``release`` or the end of the process."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Raises BwmError when another daemon holds it, DatabaseTrouble when the folder cannot be written."""
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(state_dir / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DatabaseTrouble(
+                f"{state_dir} cannot be written ({error.strerror}): bwm cannot watch. Check the disk and the folder's "
+                "owner."
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise BwmError(
+                f"Another bwm runs on {state_dir} already. Look at it with `bwm status`, or give this one its own "
+                "state_dir."
+            ) from None
+
+    def release(self) -> None:
+        """Let another daemon start."""
+        os.close(self._file)
+
+
+def is_held(state_dir: Path) -> bool:
+    """Whether a daemon runs on this state directory."""
+    path = state_dir / NAME
+    if not path.exists():
+        return False
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

@@ -1,0 +1,299 @@
+"""The daemon: every part made and joined, started in the right order, watched, and ended together."""
+
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+
+import structlog
+
+from bwm.actions.alert import unwritten_message
+from bwm.chain.network import network as network_of
+from bwm.channels import open_channel
+from bwm.channels.channel import Channel
+from bwm.clock import Clock, SystemClock
+from bwm.config import ChannelConfig, Config
+from bwm.daemon import keepsake
+from bwm.daemon.armed_locks import ArmedLockWatch
+from bwm.daemon.bell import BlockWaiter
+from bwm.daemon.connect import connect, endpoints_of, reach
+from bwm.daemon.dispatch import ChannelWorker
+from bwm.daemon.finder import Finder
+from bwm.daemon.follow_chain import ChainFollower
+from bwm.daemon.follow_mempool import MempoolFollower
+from bwm.daemon.heartbeat import Heartbeat
+from bwm.daemon.ingest import Ingest, Parts
+from bwm.daemon.last_words import last_words
+from bwm.daemon.lock import Lock
+from bwm.daemon.notify import notify
+from bwm.daemon.probe import CoinProbe
+from bwm.daemon.read_backlog import BacklogReader
+from bwm.daemon.watch_health import HealthWatch
+from bwm.daemon.watch_host import HostWatch
+from bwm.daemon.watch_peers import PeerWatch
+from bwm.daemon.watchlist import WatchList
+from bwm.daemon.writer import Writer
+from bwm.db import alerts, outbox
+from bwm.db.alerts import Target
+from bwm.db.commit import commit
+from bwm.db.database import Database
+from bwm.errors import BwmError, DatabaseTrouble, NodeError
+from bwm.event import Event
+from bwm.health import OF_THE_LOOP
+from bwm.node.bitcoind import Bitcoind
+from bwm.node.feed import Feed
+from bwm.plan import AlertChange, plan_health
+
+log = structlog.get_logger()
+
+Loop = Ingest | BlockWaiter | ChannelWorker | Heartbeat | PeerWatch
+
+_LOOK_EVERY_S = 1.0
+_FEED_AGAIN_S = 300.0  # how often the node is asked where it publishes
+_ASK_AGAIN_S = 5.0  # the same, while there is no feed
+_NOTE_EVERY_S = 15.0  # what the database holds is noted outside of it
+_PAUSE_S = 60.0  # before an end that cannot be noted: the next start will tell it again
+_STOP_S = 6.0  # for all loops together; what is cut off then is sent again after the next start
+_STUCK_S = 120.0  # a loop that makes no turn for so long is not trusted to wake up
+
+
+def run(config: Config, clock: Clock | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises BwmError when it cannot start or one of its loops died."""
+    clock = clock or SystemClock()
+    stop = threading.Event()
+    _on_signals(stop)
+    try:
+        lock = Lock(config.state_dir)
+        try:
+            _run_alone(config, clock, stop)
+        finally:
+            lock.release()
+    except DatabaseTrouble as error:  # there is no outbox that could tell it
+        if not last_words(config, str(error), clock.now()):
+            stop.wait(_PAUSE_S)
+        raise
+
+
+def _run_alone(config: Config, clock: Clock, stop: threading.Event) -> None:
+    database = Database(config.database_url, config.network, for_long=True)
+    with database.connection():
+        noted = keepsake.read(config.state_dir)
+        found = keepsake.of_database()
+        older = keepsake.compare(noted, found, config.state_dir, config.network, clock.now())
+        channels = [open_channel(settings) for settings in config.channels]
+        daemon = Daemon(config, database, clock, connect(config), channels)
+        daemon.start(notices=[older] if older else [])
+        try:
+            daemon.watch_over(stop)
+        finally:
+            daemon.stop()
+
+
+def _on_signals(stop: threading.Event) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+
+
+class Daemon:
+    """The parts of one running bwm."""
+
+    def __init__(
+        self, config: Config, database: Database, clock: Clock, node: Bitcoind, channels: Sequence[Channel]
+    ) -> None:
+        """``channels``: one for each that the configuration names, in its order."""
+        self._config = config
+        self._database = database
+        self._clock = clock
+        self._network = network_of(config.network)
+        self._node = node
+        self._channels = channels
+        self.workers: list[ChannelWorker] = []
+        self._shouters: list[tuple[ChannelWorker, ChannelConfig]] = []
+        self._shouted: set[str] = set()
+        self._health: HealthWatch | None = None
+        for channel, settings in zip(channels, config.channels, strict=True):
+            worker = ChannelWorker(channel, settings.redact, database, clock, self._on_channel_trouble)
+            self.workers.append(worker)
+            self._shouters.append((worker, settings))
+        self.ingest = Ingest(database, self._make_parts, clock, float(config.reconcile_every_s))
+        self._feed: Feed | None = None
+        self._feed_due = 0.0
+        waiter = BlockWaiter(self._node, self.ingest.put)
+        self._loops: tuple[Loop, ...] = (self.ingest, waiter, *self.workers, *self._optional_loops())
+        self._dead_channels: set[str] = set()
+        self._note_due = 0.0
+
+    def _optional_loops(self) -> list[Loop]:
+        loops: list[Loop] = []
+        if heartbeat := self._config.heartbeat:
+            loops.append(Heartbeat(heartbeat.url, heartbeat.every_s, self._can_see, self._on_heartbeat_trouble))
+        if peers := self._config.peer_nodes:
+            nodes = {peer.name: reach(peer.node, self._network) for peer in peers}
+            loops.append(PeerWatch(self._node, nodes, self._on_peer_trouble))
+        return loops
+
+    def _can_see(self) -> bool:
+        """Whether no trigger can pass unseen now, and somebody could be told."""
+        is_turning = self._clock.monotonic() - self.ingest.last_turn < _STUCK_S / 2
+        sees = self._health is not None and self._health.blind_since is None and self.ingest.ready.is_set()
+        can_tell = not self.workers or len(self._dead_channels) < len(self.workers)
+        return is_turning and sees and can_tell
+
+    def _keep_feed(self) -> None:
+        """Listen where the node publishes, by configuration or by its own word, which a restart of it may change."""
+        if self._clock.monotonic() < self._feed_due:
+            return
+        self._feed_due = self._clock.monotonic() + (_FEED_AGAIN_S if self._feed else _ASK_AGAIN_S)
+        try:
+            endpoints = endpoints_of(self._config, self._node)
+        except NodeError:
+            return  # whoever reads the chain says that the node is away
+        if endpoints == self.ingest.endpoints:
+            return
+        if self._feed:
+            self._feed.stop()
+        log.info("feed.listening", topics=sorted(endpoints))
+        self.ingest.endpoints = endpoints
+        self._feed = Feed(endpoints, self.ingest.put) if endpoints else None
+        if self._feed:
+            self._feed.start()
+
+    def _make_parts(self, ingest: Ingest) -> Parts:
+        config, database, clock = self._config, self._database, self._clock
+        watch_list = WatchList()
+        finder = Finder(watch_list, self._node, self._network, config.gap_limit)
+        writer = Writer(
+            database, watch_list, self._targets(), clock, config.final_depth, self._wake_workers, self._shout
+        )
+        health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
+        by_schedule = config.network != "regtest"
+        return Parts(
+            database=database,
+            node=self._node,
+            network=self._network,
+            watch_list=watch_list,
+            chain=ChainFollower(self._node, watch_list, finder, writer, ingest.take_up_newcomers),
+            mempool=MempoolFollower(self._node, finder, writer),
+            backlog=BacklogReader(database, self._node, finder, writer, watch_list),
+            armed_locks=ArmedLockWatch(self._node, writer),
+            probe=CoinProbe(self._node, writer, clock),
+            health=health,
+            host=HostWatch(config.state_dir, self._node, health, clock, mines_by_schedule=by_schedule),
+        )
+
+    def _targets(self) -> list[Target]:
+        return [Target(channel.name, channel.min_severity) for channel in self._config.channels]
+
+    def _owned_conditions(self) -> set[str]:
+        channels = (f"channel/{channel.name}" for channel in self._config.channels)
+        peers = (f"peers/{peer.name}" for peer in self._config.peer_nodes)
+        return {*OF_THE_LOOP, *channels, *peers, *(["heartbeat"] if self._config.heartbeat else [])}
+
+    def _on_channel_trouble(self, channel: str, words: str | None) -> None:
+        if words is None:
+            self._dead_channels.discard(channel)
+        else:
+            self._dead_channels.add(channel)
+        self._on_trouble(f"channel/{channel}", words)
+
+    def _on_peer_trouble(self, peer: str, words: str | None) -> None:
+        self._on_trouble(f"peers/{peer}", words)
+
+    def _on_heartbeat_trouble(self, words: str | None) -> None:
+        self._on_trouble("heartbeat", words)
+
+    def _on_trouble(self, condition: str, words: str | None) -> None:
+        """A loop beside the one that reads the chain has trouble, or (None) has it no more."""
+        if self._health is None:
+            return
+        if words is None:
+            self._health.end(condition)
+        else:
+            self._health.begin(condition, words)
+
+    def _shout(self, alerts: Sequence[AlertChange]) -> None:
+        """The database cannot be written: each channel is told from memory, once for each event."""
+        for alert in alerts:
+            if alert.event.key in self._shouted:
+                continue
+            self._shouted.add(alert.event.key)
+            for worker, settings in self._shouters:
+                if alert.severity.rank >= settings.min_severity.rank:
+                    worker.shout(unwritten_message(alert.event, alert.severity, settings.redact, self._clock.now()))
+
+    def _wake_workers(self) -> None:
+        for worker in self.workers:
+            worker.wake()
+
+    def start(self, notices: Sequence[Event] = ()) -> None:
+        """The feed first, then the loop that catches up, then who tells. ``notices``: what the start itself showed."""
+        self.recover()
+        if notices:
+            commit(self._database, plan_health(notices), self._targets(), self._clock.now())
+        self._keep_note()
+        if not self._channels:
+            log.warning("channels.none", words="nobody will be told of anything; `bwm add-channel` adds a way")
+        self._keep_feed()
+        for loop in self._loops:
+            loop.start()
+        log.info("bwm.started", network=self._config.network, channels=[channel.name for channel in self._channels])
+
+    def recover(self) -> None:
+        """Take back what the daemon before this one was sending when it ended, and what channels of it had to tell."""
+        now = self._clock.now()
+        with self._database.transaction():
+            outbox.lapse(now, all_leases=True)
+            alerts.order_missing(self._targets(), now)
+
+    def watch_over(self, stop: threading.Event) -> None:
+        """Until ``stop``: look after the loops. Raises BwmError when one died or makes no turn any more."""
+        notify("READY=1")  # bwm must live to say that the node does not
+        ready = False
+        while not stop.wait(_LOOK_EVERY_S):
+            self._refuse_the_dead()
+            self._database.refuse_if_replaced()
+            self._keep_feed()
+            if self._clock.monotonic() >= self._note_due:
+                self._keep_note()
+            if self._clock.monotonic() - self.ingest.last_turn < _STUCK_S:
+                notify("WATCHDOG=1")
+            if self.ingest.ready.is_set() and not ready:
+                ready = True
+                log.info("bwm.ready")
+
+    def _keep_note(self) -> None:
+        """Note outside of the database what it holds. That the disk is full is told elsewhere."""
+        self._note_due = self._clock.monotonic() + _NOTE_EVERY_S
+        with suppress(OSError):
+            keepsake.write(self._config.state_dir, keepsake.of_database())
+
+    def _refuse_the_dead(self) -> None:
+        for loop in self._loops:
+            if not loop.is_alive():
+                raise BwmError(
+                    f"The {loop.name} loop died ({loop.failure!r}). bwm ends, so that systemd starts it anew; "
+                    "nothing is lost. If it happens again, run `bwm doctor`."
+                )
+        if self._feed and not self._feed.alive:
+            raise BwmError("The feed loop died. bwm ends, so that systemd starts it anew; nothing is lost.")
+
+    def stop(self) -> None:
+        """End every part, each after the step in hand."""
+        notify("STOPPING=1")
+        if self._feed:
+            self._feed.stop()
+        for loop in self._loops:
+            loop.stop()
+        deadline = self._clock.monotonic() + _STOP_S
+        for worker in (self.ingest, *self.workers):
+            worker.join(timeout=max(0.0, deadline - self._clock.monotonic()))
+        for channel in self._channels:
+            channel.close()  # cuts off what a receiver does not take; its worker writes that down
+        for worker in self.workers:
+            worker.join(timeout=1)
+        self._keep_note()
+        log.info("bwm.stopped")

@@ -1,0 +1,65 @@
+"""The watch list in memory: one filter that answers "may this concern us?" for every key that passes."""
+
+from collections.abc import Iterable
+
+from bwm.db import settings, sightings, watched_keys
+from bwm.watch.index import KeyFilter
+from bwm.watch.watch import Watch, What
+
+
+class WatchList:
+    """Loaded from the database; and what is new there, whenever somebody else changed it."""
+
+    def __init__(self) -> None:
+        self.generation = -1
+        self._removals = -1
+        self._last_trigger = 0
+        self._filter = KeyFilter()
+        self._contested: set[bytes] = set()
+        self.has_txids = False
+        """Whether a block must be searched for txids: a transaction whose coins are known is found by those."""
+
+    def refresh(self) -> bool:
+        """Load what changed. True when something did."""
+        generation = settings.generation()  # read first: what is added meanwhile is loaded again
+        if generation == self.generation:
+            return False
+        removals, last_trigger = settings.removals(), watched_keys.last_trigger()
+        if removals != self._removals:
+            self._filter = KeyFilter(expected=watched_keys.count())
+            self._last_trigger = 0
+            self._contested = set(sightings.contested_coins())
+            self._filter.add(self._contested)
+        self._filter.add(watched_keys.of_triggers_after(self._last_trigger))
+        self.has_txids = watched_keys.any_txid_of_unknown_coins()
+        self.generation, self._removals, self._last_trigger = generation, removals, last_trigger
+        return True
+
+    def expire(self) -> None:
+        """Have ``refresh`` say once more that something changed: what followed from the change was not done."""
+        self.generation = -1
+
+    def is_current(self) -> bool:
+        """Whether nobody changed the watch list since it was loaded."""
+        return settings.generation() == self.generation
+
+    def candidates(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that are watched, or that a transaction spends which we follow."""
+        some = self._filter.candidates(keys)
+        return watched_keys.known(some) | self._contested.intersection(some) if some else set()
+
+    def learn(self, watches: Iterable[Watch]) -> None:
+        """Watch more, which the database holds already."""
+        watches = tuple(watches)
+        self._filter.add(watch.key for watch in watches)
+        if self.has_txids and any(watch.trigger.kind == "txid" and watch.what is What.COIN for watch in watches):
+            self.has_txids = watched_keys.any_txid_of_unknown_coins()
+
+    def follow(self, coins: Iterable[bytes]) -> None:
+        """A transaction that we follow spends these coins: others that spend them are its rivals."""
+        coins = tuple(coins)
+        self._contested.update(coins)
+        self._filter.add(coins)
+
+    def __len__(self) -> int:
+        return len(self._filter)

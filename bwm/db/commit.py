@@ -1,0 +1,37 @@
+"""Make one step true: its events, the sightings, the watches, the alerts it calls for, and the cursor. All or none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bwm.db import alerts, armed_locks, cursor, guardians, journal, settings, sightings, unresolved, watches
+from bwm.db.alerts import Target
+from bwm.db.database import Database
+from bwm.errors import WatchListChanged
+from bwm.plan import Changes
+
+
+def commit(
+    database: Database, changes: Changes, targets: Sequence[Target], now: int, generation: int | None = None
+) -> int:
+    """Write ``changes`` in one transaction; how many of its events were new. Nothing leaves the house before.
+
+    ``generation``: of the watch list that they were made from. Raises WatchListChanged when that is another now.
+
+    A move of the cursor alone does not wait for the disk: after a power cut the blocks it passed are read again. It
+    cannot outlast events that were written before it, for what is lost is always the latest.
+    """
+    with database.transaction(durable=replace(changes, cursor=None) != Changes()):
+        if generation is not None and settings.generation() != generation:
+            raise WatchListChanged("the watch list changed while it was searched")
+        new = journal.append(changes.events)
+        sightings.keep_transactions(changes.transactions)
+        sightings.put(changes.sightings)
+        watches.add(changes.watches)
+        guardians.put(changes.guardians)
+        armed_locks.put(changes.judged)
+        unresolved.put(changes.waiting)
+        unresolved.settle(changes.settled)
+        alerts.put(changes.alerts, new, targets, now)
+        if changes.cursor:
+            cursor.move(changes.cursor.to)
+    return len(new)

@@ -1,0 +1,23 @@
+"""The chain as bwm has processed it."""
+
+from bwm.chain.block import BlockRef
+from bwm.chain.cursor import RING_DEPTH, SPARSE_STEP
+from bwm.db import raw
+
+
+def at() -> BlockRef | None:
+    """The last block that was processed, or None before the first start."""
+    highest = raw.rows("SELECT height, hash FROM block ORDER BY height DESC LIMIT 1")
+    return BlockRef(*highest[0]) if highest else None
+
+
+def ancestors() -> list[BlockRef]:
+    """Every processed block that is still known, the newest first: to find where the node's chain left ours."""
+    return [BlockRef(*row) for row in raw.rows("SELECT height, hash FROM block ORDER BY height DESC")]
+
+
+def move(to: BlockRef) -> None:
+    """Stand at ``to``: forget what is above, keep it and enough below. Call inside a transaction."""
+    raw.run("DELETE FROM block WHERE height >= ?", to.height)
+    raw.run("INSERT INTO block (height, hash) VALUES (?, ?)", to.height, to.hash)
+    raw.run("DELETE FROM block WHERE height <= ? AND height % ? <> 0", to.height - RING_DEPTH, SPARSE_STEP)

@@ -1,0 +1,210 @@
+"""Opening the database: one file, or one PostgreSQL, behind the models of schema.py."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+from playhouse.db_url import connect, parse
+from playhouse.migrations import Runner
+
+from bwm.db.schema import Setting, proxy
+from bwm.db.settings import DATABASE_ID
+from bwm.errors import DatabaseTrouble, DatabaseUnwritable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_PASSING = ("disk is full", "database is locked", "readonly database", "could not connect", "connection")
+"""What SQLite and PostgreSQL say of troubles that need no restart."""
+
+_DAMAGE = ("malformed", "not a database")
+
+_CHECKED_AT_ONCE = 50_000_000
+"""Bytes: a file of this size is read through in a tenth of a second, and one for a million triggers in some."""
+
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",  # a committed event survives a power cut
+    "foreign_keys": 1,
+    "busy_timeout": 5000,  # milliseconds
+}
+
+
+class Database:
+    """One open database. Connections belong to threads: each thread works inside ``connection()``."""
+
+    def __init__(self, url: str, network: str, *, for_long: bool = False) -> None:
+        """Open, and bring its tables up to date. Raises DatabaseTrouble with the way out.
+
+        ``for_long``: whoever works with it for days checks it first, even if that takes seconds.
+        """
+        self.url = url
+        self.network = network
+        self.path = Path(parse(url)["database"]) if url.startswith("sqlite:") else None
+        with _troubles_told(url):
+            self._db = self._open()
+            proxy.initialize(self._db)
+            with self.connection():
+                self._check(_CHECKED_AT_ONCE if not for_long else sys.maxsize)
+                with self.transaction():  # of two that open a new database at once, the second finds it made
+                    self._migrate()
+                    self._claim_network()
+
+    def _open(self) -> peewee.Database:
+        if self.path is None:
+            database: peewee.Database = connect(self.url, unquote_password=True, autoconnect=False)
+            return database
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600)
+        status = os.fstat(file)
+        if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+            os.fchmod(file, 0o600)  # a copy put back by hand: what is watched is nobody else's business
+        os.close(file)
+        self._identity = (status.st_dev, status.st_ino)
+        return peewee.SqliteDatabase(str(self.path), pragmas=PRAGMAS, autoconnect=False)
+
+    def _check(self, largest: int) -> None:
+        """Refuse a damaged file before anything is read from it, unless it is larger than so many bytes."""
+        if self.path is None or self.path.stat().st_size > largest:
+            return
+        answer = next(self.rows("PRAGMA quick_check(1)"))[0]
+        if answer != "ok":
+            raise DatabaseTrouble(damaged(str(self.path), answer))
+
+    def _migrate(self) -> None:
+        runner = Runner(self._db, str(MIGRATIONS))
+        newer = [migration.name for migration in runner.status() if migration.path is None]
+        if newer:
+            raise DatabaseTrouble(
+                f"The database {self.path or 'on PostgreSQL'} was made by a newer bwm (migration {newer[-1]}). "
+                "Install that version again: a database is never taken back."
+            )
+        runner.up()
+
+    def _claim_network(self) -> None:
+        for name, value in (("network", self.network), (DATABASE_ID, secrets.token_hex(16))):
+            Setting.insert(name=name, value=value).on_conflict_ignore().execute()
+        claimed = Setting.get_by_id("network").value
+        if claimed != self.network:
+            raise DatabaseTrouble(
+                f"The database {self.path or 'on PostgreSQL'} belongs to network {claimed}, and bwm was started "
+                f"for {self.network}. Give each network its own state_dir."
+            )
+
+    @contextmanager
+    def connection(self) -> Iterator[None]:
+        """A connection for this thread, closed at the end; inside another one, that one."""
+        if not self._db.is_closed():
+            yield
+            return
+        self._db.connect()
+        try:
+            yield
+        finally:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All or none of what is written inside. Holds the write lock from the start, so it never fails halfway.
+
+        One that need not be ``durable`` does not wait for the disk: a power cut may undo it, together with all that
+        came later and never alone; the next durable one makes it last.
+
+        Raises DatabaseUnwritable like ``passing_trouble``.
+        """
+        with (
+            self.passing_trouble(),
+            self._waiting_for_disk(durable),
+            self._db.atomic("IMMEDIATE") if self.path else self._db.atomic(),
+        ):
+            yield
+
+    @contextmanager
+    def passing_trouble(self) -> Iterator[None]:
+        """Raises DatabaseUnwritable for what may pass, in single reads and writes as well.
+
+        Everything else that a database can say (an error of the disk, a damaged file) is left as it is: who meets it
+        must end, start anew and check, and never believe a second try.
+        """
+        try:
+            yield
+        except peewee.OperationalError as error:
+            said = _words_of(error)
+            if not any(words in said for words in _PASSING):
+                raise
+            raise DatabaseUnwritable(f"the database cannot be written now: {said}") from error
+
+    @contextmanager
+    def _waiting_for_disk(self, durable: bool) -> Iterator[None]:
+        """SQLite with a WAL; elsewhere, and inside another transaction, every commit waits."""
+        if durable or self.path is None or self._db.in_transaction():
+            yield
+            return
+        execute: Any = self._db.execute_sql
+        execute("PRAGMA synchronous=normal")
+        try:
+            yield
+        finally:
+            execute(f"PRAGMA synchronous={PRAGMAS['synchronous']}")
+
+    def refuse_if_replaced(self) -> None:
+        """Raise DatabaseTrouble when the file that is open is not the one that lies there any more."""
+        if self.path is None:
+            return
+        try:
+            status = self.path.stat()
+            is_same = (status.st_dev, status.st_ino) == self._identity
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise DatabaseTrouble(
+                f"The database {self.path} was removed or replaced while bwm ran; what was written since is lost. "
+                "bwm ends. Restore the last backup with `bwm restore`, or bring the file back."
+            )
+
+    def rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query by hand, one by one, for the few where models would be too slow."""
+        execute: Any = self._db.execute_sql
+        yield from execute(sql, values)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if not self._db.is_closed():
+            self._db.close()
+
+
+def _words_of(error: peewee.OperationalError) -> str:
+    """What SQLite said. When a commit finds the disk full it has ended the transaction by itself, and to roll it back
+    as well is an error on top that hides the first."""
+    hidden = error.__context__
+    while hidden is not None and "no transaction is active" in str(error):
+        if isinstance(hidden, peewee.OperationalError) and str(hidden) != str(error):
+            return str(hidden)
+        hidden = hidden.__context__
+    return str(error)
+
+
+def damaged(where: str, words: str) -> str:
+    """What to do about a database whose bytes are not what was written."""
+    return (
+        f"The database {where} is damaged ({words}). Restore the last backup with `bwm restore`, or move the file away "
+        "and add your vaults again."
+    )
+
+
+@contextmanager
+def _troubles_told(url: str) -> Iterator[None]:
+    where = url if url.startswith("sqlite:") else "on PostgreSQL"
+    try:
+        yield
+    except peewee.PeeweeException as error:
+        if any(words in str(error) for words in _DAMAGE):
+            raise DatabaseTrouble(damaged(where, str(error))) from error
+        raise DatabaseTrouble(
+            f"The database {where} cannot be used: {error}. Check that the path exists, that this user may write "
+            "there and that the disk is not full."
+        ) from error

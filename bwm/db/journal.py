@@ -1,0 +1,90 @@
+"""The journal: every fact once, in the order in which it was learned."""
+
+import json
+from collections.abc import Iterable
+
+from peewee import fn
+
+from bwm.chain.block import BlockRef
+from bwm.db import schema
+from bwm.event import Event
+
+
+def append(events: Iterable[Event]) -> dict[str, int]:
+    """Write events; a key already there is passed over. Their numbers by key, of the new ones only.
+
+    Call inside a transaction.
+    """
+    new = {}
+    for event in events:
+        row = _row(event)
+        if schema.Event.insert(**row).on_conflict_ignore().as_rowcount().execute():
+            new[event.key] = schema.Event.get(schema.Event.key == event.key).seq
+    return new
+
+
+def read(
+    after_seq: int = 0,
+    since: int | None = None,
+    vault: str | None = None,
+    kind: str | None = None,
+    limit: int | None = None,
+) -> list[Event]:
+    """Events in order. ``since``: unix seconds; ``vault``: of that vault or guardian; ``kind``: a kind or a family."""
+    table = schema.Event
+    wanted = table.seq > after_seq
+    if since is not None:
+        wanted &= table.at >= since
+    if vault is not None:
+        wanted &= (table.vault == vault) | (table.guardian == vault)
+    if kind is not None:
+        wanted &= (table.kind == kind) | table.kind.startswith(f"{kind}.")
+    return [_event(row) for row in table.select().where(wanted).order_by(table.seq).limit(limit)]
+
+
+def last_seq() -> int:
+    """The number of the latest event; 0 when there is none."""
+    return int(schema.Event.select(fn.MAX(schema.Event.seq)).scalar() or 0)
+
+
+def get(seq: int) -> Event:
+    """One event by its number."""
+    return _event(schema.Event.get_by_id(seq))
+
+
+def _row(event: Event) -> dict[str, object]:
+    return {
+        "key": event.key,
+        "kind": event.kind,
+        "at": event.at,
+        "network": event.network,
+        "vault": event.vault,
+        "guardian": event.guardian,
+        "trigger_kind": event.trigger_kind,
+        "trigger_key": event.trigger_key,
+        "txid": event.txid,
+        "height": event.block.height if event.block else None,
+        "block_hash": event.block.hash if event.block else None,
+        "sats": event.sats,
+        "detail": json.dumps(dict(event.detail)),
+        "reason": event.reason,
+    }
+
+
+def _event(row: schema.Event) -> Event:
+    return Event(
+        key=row.key,
+        kind=row.kind,
+        at=row.at,
+        network=row.network,
+        reason=row.reason,
+        vault=row.vault,
+        guardian=row.guardian,
+        trigger_kind=row.trigger_kind,
+        trigger_key=row.trigger_key,
+        txid=row.txid,
+        block=None if row.height is None else BlockRef(row.height, row.block_hash or ""),
+        sats=row.sats,
+        detail=json.loads(row.detail),
+        seq=row.seq,
+    )

@@ -1,0 +1,304 @@
+"""Every table on one page. Times are unix seconds UTC, amounts sat, hashes in display order unless called key.
+
+Keys that are matched against the chain are stored as the bytes that stand in a serialised transaction: a txid's 32,
+an outpoint's 36, a scriptPubKey's own.
+"""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from peewee import (
+    SQL,
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    Check,
+    CompositeKey,
+    DatabaseProxy,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+from bwm.guardian.readiness import Verdict
+from bwm.order import State
+from bwm.severity import Severity
+from bwm.watch.sighting import Status
+from bwm.watch.watch import Family, What
+
+proxy = DatabaseProxy()
+
+
+def _one_of(column: str, values: Iterable[str]) -> SQL:
+    return SQL(f"CHECK ({column} IN ({', '.join(repr(str(value)) for value in values)}))")
+
+
+class Base(Model):
+    class Meta:
+        database = proxy
+        legacy_table_names = False
+
+
+class Setting(Base):
+    """One fact about the whole database: its network, the generation of its watch list, ..."""
+
+    name = TextField(primary_key=True)
+    value = TextField()
+
+
+class Block(Base):
+    """The cursor: the blocks of the active chain as bwm has processed it; the highest is where it stands."""
+
+    height = IntegerField(primary_key=True)
+    hash = TextField()
+
+
+class Vault(Base):
+    """A named set of triggers."""
+
+    id = AutoField()
+    name = TextField(unique=True)
+    severity = TextField(constraints=[_one_of("severity", Severity)])  # of a spend
+    final_depth = IntegerField(constraints=[Check("final_depth > 0")])  # blocks
+    birthday = IntegerField(null=True)  # height before which it cannot have been touched; null: from registration
+    covered_from = IntegerField(null=True)  # height from which on every block was read for it; null: not yet any
+    tags = TextField(default="[]")  # JSON list of texts
+    created_at = BigIntegerField()
+    created_height = IntegerField(null=True)  # the node's tip when it was registered
+
+
+class Guardian(Base):
+    """A Guardian Address and the lock state that its signals add up to."""
+
+    id = AutoField()
+    name = TextField(unique=True)
+    address = TextField(unique=True)
+    script = BlobField()
+    unlock_confirmations = IntegerField()  # blocks
+    unlock_delay_s = IntegerField(default=0)  # seconds
+    state = TextField(constraints=[Check("state IN ('uninstantiated', 'unlocked', 'locked')")])
+    nonce = BigIntegerField(null=True)
+    since = BigIntegerField(null=True)
+    place = TextField(null=True)  # of the deciding signal: chain, mempool, gone
+    txid = TextField(null=True)  # of the deciding signal
+    reason = TextField()
+    pending = TextField(default="[]")  # JSON: the unlocks that would take effect, the nearest first
+    tags = TextField(default="[]")  # JSON list of texts: it protects every vault that has one of them
+    created_at = BigIntegerField()
+    created_height = IntegerField(null=True)
+    covered_from = IntegerField(null=True)
+
+
+class Protection(Base):
+    """A guardian protects a vault by name; by tag it protects others besides."""
+
+    guardian = ForeignKeyField(Guardian, on_delete="CASCADE")
+    vault = ForeignKeyField(Vault, on_delete="CASCADE")
+
+    class Meta:
+        primary_key = CompositeKey("guardian", "vault")
+
+
+class ArmedLock(Base):
+    """What is known of a lock transaction signed in advance. Never the transaction: whoever holds it can lock."""
+
+    id = AutoField()
+    guardian = ForeignKeyField(Guardian, backref="armed_locks", on_delete="CASCADE")
+    coin = BlobField()  # the outpoint that it spends
+    nonce = BigIntegerField(constraints=[Check("nonce BETWEEN 1 AND 4294967295")])
+    feerate = BigIntegerField(constraints=[Check("feerate > 0")])  # sat/kvB
+    verdict = TextField(constraints=[_one_of("verdict", get_args(Verdict))])
+    reason = TextField()
+    checked_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("guardian", "coin", "nonce", "feerate"), True),)
+
+
+class Trigger(Base):
+    """One thing watched for a vault or a guardian. ``key`` as people read it."""
+
+    id = AutoField()
+    vault = ForeignKeyField(Vault, null=True, backref="triggers", on_delete="CASCADE", index=False)
+    guardian = ForeignKeyField(Guardian, null=True, backref="triggers", on_delete="CASCADE", index=False)
+    kind = TextField()
+    key = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        constraints = (SQL("CHECK ((vault_id IS NULL) <> (guardian_id IS NULL))"),)
+
+
+for owner in (Trigger.vault, Trigger.guardian):  # without the rows that have none: a million triggers feel the room
+    Trigger.add_index(owner, Trigger.kind, Trigger.key, unique=True, where=owner.is_null(False))
+
+
+class Watch(Base):
+    """One key that a trigger comes down to."""
+
+    key = BlobField()
+    what = TextField(constraints=[_one_of("what", What)])
+    trigger = ForeignKeyField(Trigger, on_delete="CASCADE")
+    sats = BigIntegerField(null=True)  # of a coin
+    branch = IntegerField(null=True)  # of a descriptor's script: which of its paths ...
+    position = IntegerField(null=True)  # ... and the index on it
+
+    class Meta:
+        primary_key = CompositeKey("key", "what", "trigger")
+        without_rowid = True
+
+
+class Transaction(Base):
+    """The bytes of every transaction that was sighted."""
+
+    txid = TextField(primary_key=True)
+    data = BlobField()
+
+
+class Sighting(Base):
+    """One (trigger, transaction) and where it stands."""
+
+    id = AutoField()
+    trigger = ForeignKeyField(Trigger, backref="sightings", on_delete="CASCADE")
+    txid = TextField(index=True)
+    family = TextField(constraints=[_one_of("family", Family)])
+    status = TextField(index=True, constraints=[_one_of("status", Status)])
+    sats = BigIntegerField(null=True)
+    height = IntegerField(null=True)  # of its block; when conflicted, of its rival's
+    block_hash = TextField(null=True)
+    revision = IntegerField()
+    reason = TextField()
+    detail = TextField(default="{}")  # JSON
+    first_seen_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("trigger", "txid"), True),)
+        constraints = (SQL("CHECK ((height IS NULL) = (block_hash IS NULL))"),)
+
+
+class Signal(Base):
+    """One lock or unlock that a guardian's own transaction carried."""
+
+    id = AutoField()
+    guardian = ForeignKeyField(Guardian, backref="signals", on_delete="CASCADE")
+    txid = TextField()
+    is_lock = IntegerField(constraints=[Check("is_lock IN (0, 1)")])
+    nonce = BigIntegerField(constraints=[Check("nonce BETWEEN 0 AND 4294967295")])
+    counted = IntegerField(constraints=[Check("counted IN (0, 1)")])  # 0: signed, and yet without effect
+    first_seen_at = BigIntegerField()
+    height = IntegerField(null=True)
+    confirmed_at = BigIntegerField(null=True)
+    vanished = IntegerField(constraints=[Check("vanished IN (0, 1)")])
+    final_at = BigIntegerField(null=True)  # of an unlock; once set, set for ever
+
+    class Meta:
+        indexes = ((("guardian", "txid", "is_lock", "nonce"), True),)
+
+
+class Unresolved(Base):
+    """A transaction that may speak for a guardian, of whose coins the node could not tell yet."""
+
+    txid = TextField(primary_key=True)
+    data = BlobField()
+    first_seen_at = BigIntegerField()
+    told = IntegerField(constraints=[Check("told IN (0, 1)")])  # that a lock may be waiting
+
+
+class Event(Base):
+    """The journal. Rows are added, never changed."""
+
+    seq = AutoField()
+    key = TextField(unique=True)
+    kind = TextField(index=True)
+    at = BigIntegerField(index=True)
+    network = TextField()
+    vault = TextField(null=True)
+    guardian = TextField(null=True)
+    trigger_kind = TextField(null=True)
+    trigger_key = TextField(null=True)
+    txid = TextField(null=True, index=True)
+    height = IntegerField(null=True)
+    block_hash = TextField(null=True)
+    sats = BigIntegerField(null=True)
+    detail = TextField(default="{}")  # JSON
+    reason = TextField()
+
+
+class Alert(Base):
+    """What a person is told: one case, however many events it has."""
+
+    id = TextField(primary_key=True)  # short, made from its first event's key; the same on every repeat
+    case = TextField(unique=True)
+    event = ForeignKeyField(Event, field="seq", backref="+")  # the gravest of its events, which it is about
+    last_event = ForeignKeyField(Event, field="seq", backref="+")
+    severity = TextField(constraints=[_one_of("severity", Severity)])
+    state = TextField(index=True, constraints=[Check("state IN ('open', 'acknowledged', 'resolved')")])
+    revision = IntegerField(default=0)  # counts its updates
+    created_at = BigIntegerField()
+    acknowledged_at = BigIntegerField(null=True)
+    acknowledged_by = TextField(null=True)
+
+
+class Order(Base):
+    """The outbox: one action on one target. For an alert: one channel, with all its attempts."""
+
+    id = AutoField()
+    action = TextField()
+    target = TextField()
+    alert = ForeignKeyField(Alert, null=True, backref="orders", on_delete="CASCADE")
+    state = TextField(constraints=[_one_of("state", State)])
+    due_at = BigIntegerField(null=True)  # null: nothing to do until something changes
+    attempts = IntegerField(default=0)  # also the fence: only the claimer of this attempt may report on it
+    lease_until = BigIntegerField(null=True)
+    told_revision = IntegerField(null=True)  # the alert's revision that was last delivered, or acknowledged
+    may_repeat = IntegerField(default=0)  # an earlier attempt may have got through
+    last_error = TextField(null=True)
+    done_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "outbox"
+        indexes = ((("action", "target", "alert"), True), (("state", "due_at"), False))
+
+
+class Blindness(Base):
+    """A time in which triggers could pass unseen. What was mined meanwhile was found afterwards."""
+
+    id = AutoField()
+    began_at = BigIntegerField(unique=True)
+    ended_at = BigIntegerField(null=True)  # null: still blind
+    words = TextField()
+
+
+class Backlog(Base):
+    """Blocks of the past that are still to be read for a vault or guardian that was added late."""
+
+    id = AutoField()
+    vault = ForeignKeyField(Vault, null=True, unique=True, on_delete="CASCADE")
+    guardian = ForeignKeyField(Guardian, null=True, unique=True, on_delete="CASCADE")
+    next_height = IntegerField(index=True)
+    gap_until = IntegerField(null=True)  # the highest block that the node did not hold any more
+    known_height = IntegerField(null=True)  # the block as of which the newcomer was looked up
+    known_hash = TextField(null=True)
+    until_height = IntegerField(null=True)  # null: the daemon has not taken it up; then where the cursor stood
+
+
+TABLES = (
+    Setting,
+    Block,
+    Vault,
+    Guardian,
+    Protection,
+    ArmedLock,
+    Trigger,
+    Watch,
+    Transaction,
+    Sighting,
+    Signal,
+    Unresolved,
+    Event,
+    Alert,
+    Order,
+    Blindness,
+    Backlog,
+)

@@ -1,0 +1,42 @@
+"""Single facts about the whole database."""
+
+from peewee import EXCLUDED
+
+from bwm.db import raw
+from bwm.db.schema import Setting
+
+_GENERATION = "watch_generation"
+_REMOVALS = "watch_removals"
+
+DATABASE_ID = "database_id"
+"""Made at random when the database is made: a copy has it too, a new one does not."""
+
+
+def read(name: str) -> str | None:
+    """The value of a setting, or None when it was never written."""
+    found = raw.rows("SELECT value FROM setting WHERE name = ?", name)
+    return str(found[0][0]) if found else None
+
+
+def write(name: str, value: str) -> None:
+    """Set a setting, new or not."""
+    Setting.insert(name=name, value=value).on_conflict(
+        conflict_target=[Setting.name], update={Setting.value: EXCLUDED.value}
+    ).execute()
+
+
+def generation() -> int:
+    """Counts the changes that others than the daemon made to the watch list."""
+    return int(read(_GENERATION) or 0)
+
+
+def removals() -> int:
+    """Counts those of them that took something away."""
+    return int(read(_REMOVALS) or 0)
+
+
+def next_generation(*, removed: bool = False) -> None:
+    """Tell a running daemon that the watch list changed. Call inside the transaction that changes it."""
+    write(_GENERATION, str(generation() + 1))
+    if removed:
+        write(_REMOVALS, str(removals() + 1))

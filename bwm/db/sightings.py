@@ -1,0 +1,155 @@
+"""Sightings, and the bytes of the transactions that were sighted."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from peewee import EXCLUDED, fn
+
+from bwm.chain.block import BlockRef
+from bwm.chain.tx import Tx, parse_tx
+from bwm.db import raw, schema
+from bwm.plan import Past
+from bwm.watch.sighting import CONTESTED, MINED, Sighting, Status
+from bwm.watch.watch import Family, Trigger
+
+
+def by_txids(txids: Sequence[str]) -> list[Sighting]:
+    """The sightings of some transactions."""
+    return _read(schema.Sighting.txid.in_(list(txids))) if txids else []
+
+
+def past(txids: Sequence[str]) -> dict[Past, int]:
+    """How many events the journal holds of each sighting of these transactions for a vault, of removed ones too."""
+    table = schema.Event
+    names = (table.vault, table.trigger_kind, table.trigger_key, table.txid)
+    wanted = table.txid.in_(list(txids)) & table.vault.is_null(False)
+    query: Any = table.select(*names, fn.COUNT(table.seq)).where(wanted).group_by(*names)
+    return {(vault, kind, key, txid): count for vault, kind, key, txid, count in query.tuples()} if txids else {}
+
+
+def contested() -> list[Sighting]:
+    """Those whose coins a block may give to a rival."""
+    return _read(schema.Sighting.status.in_([str(status) for status in CONTESTED]))
+
+
+def unburied() -> list[Sighting]:
+    """Those that wait to be deep enough."""
+    return _read(schema.Sighting.status == str(Status.CONFIRMED))
+
+
+def any_waits_for_blocks() -> bool:
+    """Whether a block can change something that it does not touch: what waits to be deep enough, and guardians."""
+    waits = (
+        "SELECT EXISTS (SELECT 1 FROM guardian) OR EXISTS (SELECT 1 FROM sighting WHERE status = ?)",
+        str(Status.CONFIRMED),
+    )
+    return bool(raw.rows(*waits)[0][0])
+
+
+def above(height: int) -> list[Sighting]:
+    """Those that hold a block above ``height``."""
+    mined = schema.Sighting.status.in_([str(status) for status in MINED])
+    return _read(mined & (schema.Sighting.height > height))
+
+
+def of_trigger(trigger_id: int) -> list[Sighting]:
+    """Those of one trigger."""
+    return _read(schema.Sighting.trigger == trigger_id)
+
+
+def of_vault(vault: str) -> list[Sighting]:
+    """Those of one vault."""
+    return _read(schema.Vault.name == vault)
+
+
+def contested_coins() -> dict[bytes, tuple[Sighting, ...]]:
+    """The same, by each outpoint that their transactions spend."""
+    waiting = contested()
+    txs = transactions({sighting.txid for sighting in waiting})
+    by_coin: dict[bytes, tuple[Sighting, ...]] = {}
+    for sighting in waiting:
+        for item in txs[sighting.txid].inputs:
+            by_coin[item.spends] = (*by_coin.get(item.spends, ()), sighting)
+    return by_coin
+
+
+def _read(wanted: Any) -> list[Sighting]:
+    query: Any = (
+        schema.Sighting.select(
+            schema.Sighting,
+            schema.Trigger.kind,
+            schema.Trigger.key.alias("trigger_key"),
+            schema.Vault.name.alias("vault"),
+            schema.Guardian.name.alias("guardian"),
+        )
+        .join(schema.Trigger)
+        .join(schema.Vault, "LEFT JOIN")
+        .switch(schema.Trigger)
+        .join(schema.Guardian, "LEFT JOIN")
+        .where(wanted)
+        .order_by(schema.Sighting.id)
+    )
+    return [_sighting(row) for row in query.dicts()]
+
+
+def _sighting(row: dict[str, Any]) -> Sighting:
+    return Sighting(
+        trigger=Trigger(row["trigger"], row["kind"], row["trigger_key"], row["vault"], row["guardian"]),
+        txid=row["txid"],
+        family=Family(row["family"]),
+        status=Status(row["status"]),
+        sats=row["sats"],
+        reason=row["reason"],
+        first_seen_at=row["first_seen_at"],
+        block=None if row["height"] is None else BlockRef(row["height"], row["block_hash"]),
+        revision=row["revision"],
+        detail=json.loads(row["detail"]),
+    )
+
+
+_CHANGING: tuple[Any, ...] = (
+    schema.Sighting.family,
+    schema.Sighting.status,
+    schema.Sighting.sats,
+    schema.Sighting.height,
+    schema.Sighting.block_hash,
+    schema.Sighting.revision,
+    schema.Sighting.reason,
+    schema.Sighting.detail,
+)
+
+
+def put(sightings: Iterable[Sighting]) -> None:
+    """Write sightings, new or changed. Call inside a transaction."""
+    table = schema.Sighting
+    for sighting in sightings:
+        row = {
+            "trigger": sighting.trigger.id,
+            "txid": sighting.txid,
+            "family": str(sighting.family),
+            "status": str(sighting.status),
+            "sats": sighting.sats,
+            "height": sighting.block.height if sighting.block else None,
+            "block_hash": sighting.block.hash if sighting.block else None,
+            "revision": sighting.revision,
+            "reason": sighting.reason,
+            "detail": json.dumps(dict(sighting.detail)),
+            "first_seen_at": sighting.first_seen_at,
+        }
+        table.insert(**row).on_conflict(
+            conflict_target=[table.trigger, table.txid],
+            update={column: getattr(EXCLUDED, column.column_name) for column in _CHANGING},
+        ).execute()
+
+
+def keep_transactions(txs: Iterable[Tx]) -> None:
+    """Keep the bytes of transactions. Call inside a transaction."""
+    for tx in txs:
+        schema.Transaction.insert(txid=tx.txid, data=tx.raw).on_conflict_ignore().execute()
+
+
+def transactions(txids: Iterable[str]) -> dict[str, Tx]:
+    """The kept transactions among some, by txid."""
+    rows = schema.Transaction.select().where(schema.Transaction.txid.in_(list(txids)))
+    return {row.txid: parse_tx(bytes(row.data)) for row in rows}

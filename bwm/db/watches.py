@@ -1,0 +1,112 @@
+"""The watch list: which keys belong to which triggers. Read with raw queries: it may be a million rows long."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from peewee import fn
+
+from bwm.db import protection
+from bwm.db.schema import Guardian, Trigger, Vault, Watch
+from bwm.plan import VaultFacts
+from bwm.severity import Severity
+from bwm.watch import watch as nouns
+
+_AT_ONCE = 500  # keys in one query: below SQLite's limit on variables
+
+
+def by_keys(keys: Sequence[bytes]) -> list[nouns.Watch]:
+    """The watches on any of these keys."""
+    found: list[nouns.Watch] = []
+    for start in range(0, len(keys), _AT_ONCE):
+        query = _watches().where(Watch.key.in_(keys[start : start + _AT_ONCE]))
+        found.extend(_watch(row) for row in query.dicts())
+    return found
+
+
+def known_coins(after: bytes, limit: int) -> list[nouns.Watch]:
+    """Vaults' coins that existed when they were learned, in the order of their keys, behind ``after``."""
+    wanted = (Watch.key > after) & (Watch.what == str(nouns.What.COIN)) & Watch.sats.is_null(False)
+    query = _watches().where(wanted & Trigger.vault.is_null(False)).order_by(Watch.key).limit(limit)
+    return [_watch(row) for row in query.dicts()]
+
+
+def first_height() -> int | None:
+    """The height from which on something is watched: the oldest birthday, or registration without one."""
+    born = [row.covered_from if row.birthday is None else row.birthday for row in Vault.select()]
+    born += [row.covered_from for row in Guardian.select()]
+    return min((height for height in born if height is not None), default=None)
+
+
+def of_trigger(trigger_id: int, what: nouns.What) -> list[nouns.Watch]:
+    """The watches of one sort that a trigger comes down to."""
+    query = _watches().where((Watch.trigger == trigger_id) & (Watch.what == str(what)))
+    return [_watch(row) for row in query.dicts()]
+
+
+def _watches() -> Any:
+    return (
+        Watch.select(
+            Watch.key,
+            Watch.what,
+            Watch.sats,
+            Watch.branch,
+            Watch.position,
+            Trigger.id.alias("trigger_id"),
+            Trigger.kind,
+            Trigger.key.alias("trigger_key"),
+            Vault.name.alias("vault"),
+            Guardian.name.alias("guardian"),
+        )
+        .join(Trigger)
+        .join(Vault, "LEFT JOIN")
+        .switch(Trigger)
+        .join(Guardian, "LEFT JOIN")
+    )
+
+
+def _watch(row: dict[str, Any]) -> nouns.Watch:
+    trigger = nouns.Trigger(row["trigger_id"], row["kind"], row["trigger_key"], row["vault"], row["guardian"])
+    return nouns.Watch(trigger, nouns.What(row["what"]), bytes(row["key"]), row["sats"], row["branch"], row["position"])
+
+
+def add(watches: Iterable[nouns.Watch]) -> None:
+    """Watch more keys. A key already watched for its trigger is passed over. Call inside a transaction."""
+    rows = [
+        (watch.key, str(watch.what), watch.trigger.id, watch.sats, watch.branch, watch.position) for watch in watches
+    ]
+    columns = [Watch.key, Watch.what, Watch.trigger, Watch.sats, Watch.branch, Watch.position]
+    for start in range(0, len(rows), 100):
+        Watch.insert_many(rows[start : start + 100], fields=columns).on_conflict_ignore().execute()
+
+
+def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
+    """What a plan must know of some vaults, by name."""
+    query = list(Vault.select().where(Vault.name.in_(list(names))))
+    guardians = protection.guardians_of(query)
+    return {
+        vault.name: VaultFacts(
+            Severity(vault.severity), vault.final_depth, vault.created_height, guardians.get(vault.id, ())
+        )
+        for vault in query
+    }
+
+
+def vault_depths() -> dict[str, int]:
+    """How deep each vault's transactions must be to be final, in blocks."""
+    return {vault.name: vault.final_depth for vault in Vault.select(Vault.name, Vault.final_depth)}
+
+
+def highest_positions(trigger_id: int) -> dict[int, int]:
+    """Of a descriptor: the highest index that is watched, by branch."""
+    query: Any = (
+        Watch.select(Watch.branch, fn.MAX(Watch.position).alias("highest"))
+        .where((Watch.trigger == trigger_id) & Watch.branch.is_null(False))
+        .group_by(Watch.branch)
+    )
+    return {row["branch"]: row["highest"] for row in query.dicts()}
+
+
+def tags(vault: Vault) -> list[str]:
+    """A vault's tags."""
+    return list(json.loads(vault.tags))

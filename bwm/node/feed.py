@@ -1,0 +1,105 @@
+"""The node's ZMQ messages, heard by a thread that does nothing else. A bell: what is true is asked over RPC."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+import zmq
+
+from bwm.node.frames import FeedMessage
+from bwm.node.line import Line
+
+log = structlog.get_logger()
+
+_POLL_MS = 250  # how long stop() may have to wait
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """How the feed does."""
+
+    alive: bool  # the thread runs
+    connected: bool  # to every endpoint
+    topics: tuple[str, ...]  # those of the endpoints that are connected
+    last_message_age_s: float | None  # None: none came yet
+    malformed: int  # dropped since the start because they were no messages of the node
+    gaps: int  # holes in the node's numbering since the start
+
+
+class Feed:
+    """Listens to the node's publishers and passes on what they say, in order for each endpoint.
+
+    ``endpoints`` gives for each topic (rawtx, hashblock, rawblock, sequence) where the node publishes it; any
+    may be missing. ``publish`` is called in the feed's thread and must return at once. ``on_death`` is called
+    when the thread ends without having been told to, with the reason: nothing is heard from then on.
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, str],
+        publish: Callable[[FeedMessage], None],
+        on_death: Callable[[BaseException], None] = lambda error: None,
+    ) -> None:
+        self._publish = publish
+        self._on_death = on_death
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._lines = [
+            Line(endpoint, tuple(sorted(topic for topic in endpoints if endpoints[topic] == endpoint)))
+            for endpoint in dict.fromkeys(endpoints.values())
+        ]
+
+    def start(self) -> None:
+        """Begin to listen. It does not fail for want of a publisher: that one may come later.
+
+        Raises ConfigError when an endpoint is no address.
+        """
+        # A context of its own: whatever stops its sockets stops nobody else's.
+        self._context = zmq.Context()
+        self._poller = zmq.Poller()
+        try:
+            for line in self._lines:
+                for socket in line.open(self._context):
+                    self._poller.register(socket, zmq.POLLIN)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for its end."""
+        self._stopping.set()
+        if self.alive:
+            self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """False before the start, after the stop, and when the thread died."""
+        return self._thread.is_alive()
+
+    def health(self) -> FeedHealth:
+        """How it does now. From any thread."""
+        heard = [line.last_message_at for line in self._lines if line.last_message_at is not None]
+        return FeedHealth(
+            alive=self.alive,
+            connected=bool(self._lines) and all(line.connected for line in self._lines),
+            topics=tuple(sorted(topic for line in self._lines if line.connected for topic in line.topics)),
+            last_message_age_s=time.monotonic() - max(heard) if heard else None,
+            malformed=sum(line.malformed for line in self._lines),
+            gaps=sum(line.gaps for line in self._lines),
+        )
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._poller.poll(_POLL_MS)
+                for line in self._lines:
+                    for message in line.read():
+                        self._publish(message)
+        except BaseException as error:  # whatever it is, nobody is left to hear the node
+            log.exception("feed.died")
+            self._on_death(error)
+        finally:
+            self._context.destroy(linger=0)

@@ -1,0 +1,34 @@
+"""Ways of doing the same thing, timed side by side. Only ratios travel from one machine to another."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How one way did."""
+
+    seconds: float  # its best round
+    ratio: float  # how many times faster than the yardstick, best round against best round
+    median_ratio: float  # the same for the median rounds
+
+    @property
+    def is_noisy(self) -> bool:
+        """True if the machine was too busy for the ratio to mean much: run it again."""
+        return abs(self.ratio - self.median_ratio) > self.ratio / 10
+
+
+def race(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, Speed]:
+    """Run every way once in each round. The first is the yardstick."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way()
+            times[name].append(time.perf_counter() - begin)
+    yardstick = next(iter(times.values()))
+    return {
+        name: Speed(min(own), min(yardstick) / min(own), median(yardstick) / median(own)) for name, own in times.items()
+    }

@@ -1,0 +1,98 @@
+"""One worker a channel, many deliveries side by side: none waits for one that hangs, each is recorded."""
+
+import threading
+
+import pytest
+
+from bwm.channels import open_channel
+from bwm.clock import SystemClock
+from bwm.config import ChannelConfig
+from bwm.daemon.dispatch import ChannelWorker
+from bwm.db import outbox
+from bwm.db.database import Database
+from bwm.db.schema import Alert, Event, Order
+from bwm.secret import Secret
+from regtest.node import wait_until
+from regtest.receiver import Receiver, accept, hang
+
+COUNT = 60
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'bwm.sqlite'}", "regtest")
+    with database.connection():
+        yield database
+
+
+@pytest.fixture
+def troubles():
+    return []
+
+
+@pytest.fixture
+def worker(database, receiver: Receiver, troubles):
+    channel = open_channel(ChannelConfig("phone", "apprise", url=Secret(receiver.url())))
+    worker = ChannelWorker(channel, (), database, SystemClock(), lambda name, words: troubles.append(words))
+    yield worker
+    worker.stop()
+    channel.close()
+    if worker.is_alive():
+        worker.join(20)
+    assert not worker.is_alive()
+
+
+def order(database, count: int) -> None:
+    """So many alerts, each with its own vault, to be told now."""
+    now = SystemClock().now()
+    with database.transaction():
+        for n in range(count):
+            event = Event.create(key=f"{n}", kind="trigger.seen", at=now, network="regtest", vault=f"v{n}!", reason="")
+            fields = {"case": f"{n}", "event": event, "last_event": event, "severity": "emergency", "state": "open"}
+            Alert.create(id=f"{n:010}", created_at=now, **fields)
+            outbox.order_delivery(f"{n:010}", "phone", now)
+
+
+def delivered():
+    return Order.select().where(Order.state == "done").count()
+
+
+def test_one_message_that_hangs_holds_up_no_other(database, receiver, worker):
+    def hang_for_one(handler, over: threading.Event) -> None:
+        (hang if receiver.holding("v7!") and b"v7!" in receiver.received[-1].body else accept)(handler, over)
+
+    receiver.behaviour = hang_for_one
+    order(database, COUNT)
+    worker.start()
+
+    wait_until(lambda: delivered() == COUNT - 1, "all but one to be delivered", timeout_s=12)
+    assert Order.get(Order.alert == f"{7:010}").state == "in_flight"
+
+
+def test_each_outcome_is_recorded_and_told(database, receiver, worker, troubles):
+    order(database, COUNT)
+    worker.start()
+
+    wait_until(lambda: delivered() == COUNT, "all to be delivered")
+    assert {order.attempts for order in Order.select()} == {1}
+    assert troubles == [None] * COUNT
+    assert len(receiver.received) == COUNT
+
+
+def test_what_is_under_way_at_the_end_is_recorded(database, receiver, worker):
+    arrived = threading.Event()
+
+    def answer_late(handler, over: threading.Event) -> None:
+        arrived.set()
+        over.wait(1)
+        accept(handler, over)
+
+    receiver.behaviour = answer_late
+    order(database, 3)
+    worker.start()
+    assert arrived.wait(20)
+
+    worker.stop()
+    worker.join(20)
+
+    assert delivered() == 3

@@ -1,0 +1,131 @@
+"""What tests share: a node, a bwm and a receiver of alerts, each new for each test and real."""
+
+import fcntl
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regtest.daemon import Bwm
+from regtest.node import RegtestNode, get_node
+from regtest.receiver import Receiver
+from tests.faults.table import pytest_runtest_logreport, pytest_terminal_summary
+
+__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "tests" / "kept"
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remember failures, so that ``folder`` knows what to keep."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The test's own folder, its path short enough for unix sockets; moved to tests/kept/ on failure."""
+    path = Path(tempfile.mkdtemp(prefix="bwm-"))
+    yield path
+    if request.node.stash.get(FAILED, False):
+        kept = KEPT / re.sub(r"[^\w.-]+", "_", request.node.name)
+        shutil.rmtree(kept, ignore_errors=True)
+        KEPT.mkdir(exist_ok=True)
+        shutil.move(path, kept)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bitcoind(request: pytest.FixtureRequest) -> Path:
+    """A bitcoind of this machine, or one copied out of a container where docker is all there is."""
+    (ROOT / ".node").mkdir(exist_ok=True)
+    with (ROOT / ".node" / "session.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel sessions: one starts the container, the others find its copy
+        try:
+            return get_node()
+        except subprocess.CalledProcessError:
+            if not docker_answers():
+                pytest.fail("there is no bitcoind: see regtest/get-node", pytrace=False)
+        request.getfixturevalue("docker_services")
+        return get_node()
+
+
+def docker_answers() -> bool:
+    """Whether docker compose and its engine are there; pytest-docker would fail each test without."""
+    questions = (["docker", "compose", "version"], ["docker", "info"])
+    try:
+        return all(
+            subprocess.run(question, capture_output=True, check=False, timeout=30).returncode == 0
+            for question in questions
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> str:
+    return str(ROOT / "regtest" / "compose.yml")
+
+
+@pytest.fixture(scope="session")
+def docker_compose_project_name() -> str:
+    """The name that compose.yml gives itself, so that get-node finds the container."""
+    return "bwm-regtest"
+
+
+@pytest.fixture
+def make_node(folder: Path, bitcoind: Path) -> Iterator[Callable[..., RegtestNode]]:
+    """Start nodes: ``make_node("other", blocks=0, topics=(), extra_args=["-prune=1"])``."""
+    with ExitStack() as nodes:
+
+        def make(name: str = "node", *, blocks: int = 110, **options: Any) -> RegtestNode:
+            node = nodes.enter_context(RegtestNode(folder / name, bitcoind=bitcoind, **options))
+            if blocks:
+                node.mine(blocks)
+            return node
+
+        yield make
+
+
+@pytest.fixture
+def node(make_node: Callable[..., RegtestNode]) -> RegtestNode:
+    """A node with 110 blocks: ten rewards can be spent, and it is out of initial block download."""
+    return make_node()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Takes what channels send: ``receiver.wait_for(text=...)``; ``receiver.behaviour = hang``."""
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def make_bwm(folder: Path) -> Iterator[Callable[..., Bwm]]:
+    """Write the configuration of a bwm: ``make_bwm(node, "second", receiver_url=..., settings="...")``."""
+    with ExitStack() as daemons:
+
+        def make(node: RegtestNode, name: str = "bwm", **options: Any) -> Bwm:
+            bwm = Bwm(folder / name, node, **options)
+            daemons.callback(bwm.kill)
+            return bwm
+
+        yield make
+
+
+@pytest.fixture
+def bwm(make_bwm: Callable[..., Bwm], node: RegtestNode, receiver: Receiver) -> Bwm:
+    """A bwm beside ``node`` with a file channel and one to ``receiver``. Not started: ``bwm.start()``."""
+    return make_bwm(node, receiver_url=receiver.url())

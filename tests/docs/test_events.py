@@ -1,0 +1,59 @@
+"""Every kind of event is described, with its severity; and the alert that is shown is as real ones are."""
+
+import re
+
+from bwm.event import Event
+from bwm.wording import tell
+from tests.docs import kinds
+from tests.docs.readme import TEXT, blocks, rows, section
+
+KIND = re.compile(r"`(\w+\.\w+)`")
+
+
+def described() -> dict[str, str]:
+    """Every kind that stands in a table, with its severity as written there."""
+    found = {}
+    for cells in rows(section("Events")):
+        found |= dict.fromkeys(KIND.findall(cells[0]), cells[1])
+    for began, ended, severity, *_ in rows(section("Troubles")):
+        found |= dict.fromkeys(KIND.findall(began), severity) | dict.fromkeys(KIND.findall(ended), "info")
+    return found
+
+
+def test_every_kind_is_described_and_no_other():
+    assert sorted(described()) == sorted(kinds.of_events())
+
+
+def test_every_kind_has_the_severity_that_the_readme_says():
+    in_code = kinds.with_severity()
+    assert {kind: severity for kind, severity in described().items() if kind in in_code} == in_code
+
+
+def test_no_kind_is_named_in_passing_that_there_is_not():
+    named = set(re.findall(rf"`({kinds.KIND.pattern})`", TEXT))
+    assert named - kinds.of_events() == kinds.of_messages()
+
+
+def test_every_field_is_described():
+    names = {name for cells in rows(section("Events")) for name in re.findall(r"`(\w+)`", cells[0])}
+    assert set(Event(key="", kind="", at=0, network="", reason="").as_json()) <= names
+
+
+def test_the_alert_that_is_shown_reads_as_a_real_one():
+    [shown] = [block for block in blocks(text=section("The demo")) if "on the phone" in block]
+    title, *body = re.findall(r"^  \|(?: (.*))?$", shown, re.MULTILINE)
+    [txid], [outpoint] = set(re.findall(r"Transaction: (\w+)", shown)), set(re.findall(r"outpoint (\w+:\d+)", shown))
+    [alert_id] = re.findall(r"bwm ack (\w+)", shown)
+    event = Event(
+        key="",
+        kind="trigger.seen",
+        at=1795251835,
+        network="regtest",
+        reason=f"spends watched outpoint {outpoint}",
+        vault="cold-storage",
+        txid=txid,
+        sats=50_000_000,
+        seq=1,
+    )
+    text = tell(event, event, event.at, alert_id)
+    assert (title, body[: body.index("")]) == (text.title, text.body.splitlines())

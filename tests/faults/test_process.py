@@ -1,0 +1,131 @@
+"""P: the process is killed, stopped, starved, doubled."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+from regtest.node import wait_until
+from regtest.receiver import accept, hang
+from tests.faults.conftest import change, found
+
+
+def test_p2_sigterm_in_mid_send_leaves_an_uncertain_delivery_that_is_repeated_once(
+    node, cold, coin, thief, receiver, hold
+):
+    receiver.behaviour = hang
+    cold.start()
+    theft = node.spend(coin, thief)
+    receiver.wait_for(text=theft)
+
+    cold.stop(timeout_s=10)
+    [order] = cold.rows("SELECT * FROM outbox WHERE target = 'phone'")
+    assert order["state"] == "uncertain"
+
+    receiver.behaviour = accept
+    cold.start()
+    receiver.wait_for(2, text=theft)
+    hold(cold, theft)
+    assert len(receiver.holding(theft)) == 2
+    assert "may" in receiver.holding(theft)[1].text.lower()
+
+
+def test_p4_a_transaction_that_crashes_its_matcher_is_told_and_the_rest_goes_on(node, cold, coins, thief, hold, folder):
+    poison, other = (node.signed_spend(coin, thief) for coin in coins[:2])
+    txid = node.rpc("decoderawtransaction", poison)["txid"]
+    cold.wrapper = [sys.executable, "-m", "tests.faults.poisoned", txid]
+    cold.start()
+
+    node.send(poison)
+    theft = node.send(other)
+    assert "fault" in found(cold, txid)["reason"]
+    assert found(cold, theft)["kind"] == "trigger.seen"
+    node.mine()
+    cold.wait_for_event("trigger.confirmed", txid=txid)
+    hold(cold, txid, theft)
+
+
+def test_p4_an_alert_that_cannot_be_worded_is_told_plainly_and_the_rest_goes_on(node, cold, coins, thief, hold):
+    cold.start()
+    theft = node.spend(coins[0], thief)
+    cold.wait_for_alert(txid=theft)
+    cold.stop()
+    change(cold, "UPDATE event SET detail = '{' WHERE txid = ?", theft)
+    change(cold, "UPDATE outbox SET state = 'pending', due_at = 1 WHERE action = 'alert'")
+
+    cold.start()
+    other = node.spend(coins[1], thief)
+    cold.wait_for_alert(txid=other)
+    [alert] = cold.rows("SELECT a.id FROM alert a JOIN event e ON e.seq = a.event_id WHERE e.txid = ?", theft)
+    told = wait_until(
+        lambda: [line for line in cold.delivered(id=alert["id"]) if "bwm events" in line["body"]],
+        "the plain words about the alert",
+        timeout_s=60,
+    )
+    assert told[0]["severity"] == "emergency"
+    assert cold.is_running
+
+
+def test_p5_a_second_daemon_ends_at_once_and_writes_nothing(node, cold, coin, thief, hold):
+    cold.start()
+    before = cold.rows("SELECT * FROM setting WHERE name != 'seen_at'")
+
+    began = time.monotonic()
+    second = cold("run", exit_code=1, timeout_s=10)
+
+    assert time.monotonic() - began < 5
+    assert "already" in second.stderr
+    assert cold.rows("SELECT * FROM setting WHERE name != 'seen_at'") == before
+    theft = node.spend(coin, thief)
+    found(cold, theft)
+    hold(cold, theft)
+
+
+def test_p6_a_stopped_machine_that_wakes_up_says_so_and_misses_nothing(node, cold, clock, coins, thief, hold):
+    cold.start()
+    cold.pause()
+    thefts = [node.spend(coin, thief) for coin in coins[:2]]
+    node.mine()
+    clock.forward(600)
+    cold.resume()
+
+    asleep = cold.wait_for_event("node.was_asleep")
+    assert asleep["detail"]["lasted_s"] >= 600
+    for theft in thefts:
+        found(cold, theft)
+    hold(cold, *thefts)
+    assert cold.rows("SELECT * FROM blindness WHERE ended_at - began_at >= 600")
+
+
+def test_p7_a_daemon_without_memory_ends_and_its_next_start_knows_all(node, cold, coins, thief, hold, dice):
+    cold.start()
+    size = int(Path(f"/proc/{cold.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = size + dice.randrange(0, 2_000_000)
+    resource.prlimit(cold.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    for _ in range(20):
+        node.pay(node.new_address(wallet="miner"), 100_000)
+    thefts = [node.spend(coin, thief) for coin in coins]
+    node.mine()
+    if not cold.is_running or not cold.events(kind="trigger.confirmed"):
+        cold.kill()
+        cold.start()
+    for theft in thefts:
+        cold.wait_for_event("trigger.confirmed", txid=theft)
+    hold(cold, *thefts)
+
+
+def test_a11_a_daemon_killed_after_the_receiver_took_it_repeats_once_and_says_so(
+    node, cold, coin, thief, receiver, hold
+):
+    cold.start()
+    receiver.on_arrival = lambda _: cold.kill()
+    theft = node.spend(coin, thief)
+    receiver.wait_for(text=theft)
+    cold.wait_exit()
+
+    receiver.on_arrival = lambda _: None
+    cold.start()
+    receiver.wait_for(2, text=theft)
+    hold(cold, theft)
+    assert len(receiver.holding(theft)) == 2
+    assert "may" in receiver.holding(theft)[1].text.lower()

@@ -1,0 +1,67 @@
+"""bwm stays small and idle beside a node on a small machine. The bounds are loose: they catch a leap, not a drift."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from regtest.daemon import PROGRAM
+from regtest.node import wait_until
+from tests.servers.processes import descendants
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid):
+    """What a process has for itself, and its share of what it has with others (MB)."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1000
+
+
+def cpu_s(pid):
+    """The processor time that a process has used (seconds)."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / TICKS_PER_S
+
+
+def of_all(measure, pid):
+    """The sum over a process and its children."""
+    return sum(measure(each) for each in (pid, *descendants(pid)))
+
+
+def best_of(times, command):
+    """The shortest run of a command (seconds)."""
+    durations = []
+    for _ in range(times):
+        started = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        durations.append(time.perf_counter() - started)
+    return min(durations)
+
+
+def test_a_daemon_with_two_channels_needs_less_memory_than_a_browser_tab(node, guarded, coin, thief, receiver):
+    theft = node.spend(coin, thief)
+    receiver.wait_for(text=theft)  # every process that a delivery needs is there now
+    assert of_all(memory_mb, guarded.pid) < 120
+
+
+def test_a_daemon_that_has_nothing_to_do_does_next_to_nothing(guarded):
+    time.sleep(1)  # the start is over
+    before, started = of_all(cpu_s, guarded.pid), time.monotonic()
+    time.sleep(6)  # a measurement, not a wait for something
+    used = (of_all(cpu_s, guarded.pid) - before) / (time.monotonic() - started)
+    assert used < 0.03  # of one processor; measured below 0.01 on a quiet machine
+
+
+def test_help_is_there_at_once():
+    python = best_of(5, [sys.executable, "-c", "pass"])
+    assert best_of(5, [PROGRAM, "--help"]) < 15 * python
+
+
+def test_a_theft_is_on_the_phone_within_two_seconds(node, guarded, coin, thief, receiver):
+    raw = node.signed_spend(coin, thief)
+    started = time.time()
+    theft = node.send(raw)
+    [message] = wait_until(lambda: receiver.holding(theft), "the message", every_s=0.005)
+    assert message.at - started < 2

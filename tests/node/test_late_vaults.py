@@ -1,0 +1,82 @@
+"""The past of vaults that are added late: by the node's filters where it has some, else block by block."""
+
+import pytest
+
+from regtest.node import wait_until
+
+BLOCKS = 40
+
+
+@pytest.fixture(params=["filters", "blocks"])
+def node(request, make_node):
+    return make_node(extra_args=["-blockfilterindex=1"] if request.param == "filters" else [])
+
+
+def covered(bwm):
+    wait_until(lambda: bwm.status()["covered"], "the past to be read")
+
+
+def test_a_theft_of_the_past_is_found_in_its_block_for_whoever_asks_for_that_past(node, bwm, address, thief):
+    birthday = node.height + 1
+    coin = node.pay(address, 1_000_000)
+    node.mine(BLOCKS)
+    theft = node.spend(coin, thief)
+    node.mine(BLOCKS)
+    bwm.start()
+
+    bwm("add-vault", "early", "--address", address, "--birthday", birthday)
+    bwm("add-vault", "late", "--address", address, "--birthday", birthday + BLOCKS + 2)
+    covered(bwm)
+
+    told = bwm.wait_for_event("trigger.confirmed", txid=theft)
+    assert (told["vault"], told["height"]) == ("early", birthday + BLOCKS)
+    assert not bwm.events(txid=theft, vault="late")
+    assert {vault["name"]: vault["covered_from"] for vault in bwm.json("list-vaults")} == {
+        "early": birthday,
+        "late": birthday + BLOCKS + 2,
+    }
+
+
+def test_a_wallet_used_further_and_further_ahead_is_followed_through_its_past(node, bwm, thief):
+    addresses = [node.new_address() for _ in range(61)]
+    descriptors = node.rpc("listdescriptors", wallet="vault")["descriptors"]
+    descriptor = next(one["desc"] for one in descriptors if one["desc"].startswith("wpkh(") and not one["internal"])
+    birthday = node.height + 1
+    spends = []
+    for index in (15, 30, 45, 60):
+        coin = node.pay(addresses[index], 1_000_000)
+        node.mine()
+        spends.append(node.spend(coin, thief))
+        node.mine()
+    bwm.start()
+
+    bwm("add-vault", "wallet", "--descriptor", descriptor, "--birthday", birthday)
+
+    for spend in spends:
+        bwm.wait_for_event("trigger.confirmed", txid=spend)
+    covered(bwm)
+
+
+def test_many_vaults_of_one_age_are_read_for_together(node, bwm, thief):
+    birthday = node.height + 1
+    addresses = [node.new_address() for _ in range(20)]
+    coins = [node.pay(address, 1_000_000) for address in addresses]
+    node.mine()
+    thefts = {node.spend(coin, thief): n for n, coin in enumerate(coins)}
+    node.mine(BLOCKS)
+    rows = "\n".join(f"v{n},{address},{birthday}" for n, address in enumerate(addresses))
+    bwm.start()
+
+    bwm("add-vault", "--from-file", "-", stdin=f"name,address,birthday\n{rows}\n")
+    covered(bwm)
+
+    for theft, n in thefts.items():
+        assert bwm.wait_for_event("trigger.confirmed", txid=theft)["vault"] == f"v{n}"
+    assert bwm.log_text().count("backlog.done") == 1
+
+
+def test_what_is_not_read_yet_is_said(node, bwm, address):
+    for name in "abcde":
+        bwm("add-vault", name, "--address", address, "--birthday", 1)
+
+    assert "the past of a, b, c and 2 more is still being read" in bwm.status()["not_covered"]

@@ -1,0 +1,151 @@
+"""When the chain changes its mind, sightings end as the new chain has them, with one event for each change."""
+
+from regtest.node import wait_until
+
+
+def kinds(bwm, txid):
+    """What the journal says of one transaction, in order."""
+    return [event["kind"] for event in bwm.events(txid=txid)]
+
+
+def standing(bwm, txid):
+    """Status and height of the one sighting of a transaction."""
+    [row] = bwm.rows("SELECT status, height, block_hash FROM sighting WHERE txid = ?", txid)
+    return row["status"], row["height"], row["block_hash"]
+
+
+def wait_for_tip(bwm, node):
+    wait_until(lambda: bwm.rows("SELECT hash FROM block ORDER BY height DESC")[0]["hash"] == node.tip, "the new tip")
+
+
+def test_a_spend_whose_block_is_replaced_is_followed_to_its_new_block(node, guarded, coin, thief):
+    theft = node.spend(coin, thief)
+    first = node.mine(6)[0]
+    assert guarded.wait_for_event("trigger.final", txid=theft)["block_hash"] == first
+
+    node.reorg(6)
+    guarded.wait_for_event("trigger.reorged", txid=theft)
+    second = node.mine()[0]
+    wait_for_tip(guarded, node)
+
+    assert standing(guarded, theft) == ("confirmed", node.height, second)
+    assert kinds(guarded, theft) == [
+        "trigger.seen",
+        "trigger.confirmed",
+        "trigger.final",
+        "trigger.reorged",
+        "trigger.confirmed",
+    ]
+
+
+def test_a_reorg_that_the_daemon_slept_through_ends_as_on_the_new_chain(node, guarded, coin, thief):
+    theft = node.spend(coin, thief)
+    node.mine(6)
+    guarded.wait_for_event("trigger.final", txid=theft)
+    guarded.kill()
+
+    raw = node.rpc("getrawtransaction", theft, 0, node.block_hash(node.height - 5))
+    branch = node.reorg(6, txs=[raw])
+    guarded.start()
+
+    assert standing(guarded, theft) == ("final", node.height - 6, branch[0])
+    assert kinds(guarded, theft)[3:] == ["trigger.reorged", "trigger.confirmed", "trigger.final"]
+
+
+def test_a_rescue_that_wins_the_reorg_is_told_and_so_is_the_theft_that_lost(node, guarded, coin, thief):
+    theft = node.spend(coin, thief)
+    node.mine(2)
+    guarded.wait_for_event("trigger.confirmed", txid=theft)
+    rescue = node.signed_spend(coin, node.new_address(), feerate=1)
+
+    node.reorg(2, txs=[rescue])
+
+    rescued = node.rpc("decoderawtransaction", rescue)["txid"]
+    assert guarded.wait_for_event("trigger.conflicted", txid=theft)["detail"]["by"] == rescued
+    guarded.wait_for_event("trigger.confirmed", txid=rescued)
+    assert kinds(guarded, theft) == ["trigger.seen", "trigger.confirmed", "trigger.reorged", "trigger.conflicted"]
+
+
+def test_a_theft_that_lost_and_comes_back_with_another_reorg_is_a_theft_again(node, guarded, coin, thief):
+    theft = node.signed_spend(coin, thief, feerate=5)
+    txid = node.send(theft)
+    guarded.wait_for_event("trigger.seen", txid=txid)
+    node.mine_exactly([node.signed_spend(coin, node.new_address())])
+    guarded.wait_for_event("trigger.conflicted", txid=txid)
+
+    branch = node.reorg(1, txs=[theft])
+
+    confirmed = guarded.wait_for_event("trigger.confirmed", txid=txid)
+    assert confirmed["block_hash"] == branch[0]
+
+
+def test_blocks_of_another_miner_that_win_over_ours_are_followed(node, guarded, coin, thief, make_node):
+    other = make_node("other", blocks=0)
+    other.connect(node)
+    node.disconnect()
+    theft = node.spend(coin, thief)
+    node.mine(2)
+    guarded.wait_for_event("trigger.confirmed", txid=theft)
+    other.mine(4)
+
+    node.connect(other)
+
+    guarded.wait_for_event("trigger.reorged", txid=theft)
+    wait_for_tip(guarded, node)
+    block = node.mine()[0]
+    wait_for_tip(guarded, node)
+    assert standing(guarded, theft) == ("confirmed", node.height, block)
+
+
+def test_a_block_that_the_operator_invalidates_is_left_and_taken_up_again(node, guarded, coin, thief):
+    theft = node.spend(coin, thief)
+    block = node.mine()[0]
+    guarded.wait_for_event("trigger.confirmed", txid=theft)
+
+    node.rpc("invalidateblock", block)
+    guarded.wait_for_event("trigger.reorged", txid=theft)
+    node.rpc("reconsiderblock", block)
+    wait_for_tip(guarded, node)
+
+    assert standing(guarded, theft) == ("confirmed", node.height, block)
+
+
+def test_a_reorg_that_goes_back_behind_the_first_start_hides_nothing(node, bwm, coin, thief):
+    node.mine(3)
+    bwm("add-vault", "cold", "--outpoint", coin)
+    bwm.start()
+
+    branch = node.reorg(3, txs=[node.signed_spend(coin, thief)])
+
+    confirmed = bwm.wait_for_event("trigger.confirmed")
+    assert confirmed["block_hash"] == branch[0]
+    assert "chain.replaced" not in bwm.log_text()
+
+
+def test_a_chain_that_parts_from_ours_behind_all_that_we_know_is_read_without_a_gap(node, bwm, coin, thief):
+    node.mine(200)
+    bwm("add-vault", "cold", "--outpoint", coin)
+    bwm.start()
+    first_known = bwm.rows("SELECT MIN(height) AS height FROM block")[0]["height"]
+
+    branch = node.reorg(node.height - first_known + 1, txs=[node.signed_spend(coin, thief)])
+
+    confirmed = bwm.wait_for_event("trigger.confirmed")
+    assert (confirmed["height"], confirmed["block_hash"]) == (first_known, branch[0])
+    bwm.wait_for_alert(kind="node.chain_replaced")
+
+
+def test_a_node_that_lost_its_chain_is_followed_from_the_beginning(node, guarded, coin, thief):
+    theft = node.spend(coin, thief)
+    node.mine()
+    guarded.wait_for_event("trigger.confirmed", txid=theft)
+    guarded.kill()
+    lost = node.height
+
+    node.rpc("invalidateblock", node.block_hash(1))
+    node.mine(3)
+    guarded.start()
+
+    assert guarded.status()["cursor"] == {"height": 3, "hash": node.tip}
+    assert lost > 3
+    assert standing(guarded, theft)[0] != "confirmed"

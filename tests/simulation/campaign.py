@@ -1,0 +1,104 @@
+"""Many seeds on several processes, and one table of what they showed."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from tests.simulation import mutants
+from tests.simulation.simulation import Outcome, run
+
+REPLAY = "PYTHONHASHSEED=0 python -m tests.simulation --seed {seed} --steps {steps}"
+
+_SEEDS_AT_ONCE = 5
+_FAULTS = (
+    ("daemon killed", ("deaths", "stop daemon")),
+    ("node down, hung or refusing", ("node down", "node hangs", "rpc failed")),
+    ("node without its data", ("node loses data",)),
+    ("node of another network", ("wrong network",)),
+    ("blocks damaged or missing", ("block damaged",)),
+    ("reorgs", ("reorg", "switch")),
+    ("transactions replaced or evicted", ("replace", "evict")),
+    ("feed dead", ("feed dead",)),
+    ("feed messages lost, doubled, late, damaged", ("feed lost", "feed doubled", "feed late", "feed damaged")),
+    ("feed messages forged", ("feed forged",)),
+    ("deliveries failed", ("channel later", "channel asked to wait", "channel refused")),
+    ("deliveries uncertain", ("channel uncertain", "channel faulty")),
+    ("disk full", ("disk full",)),
+    ("power cut", ("power cut",)),
+    ("clock jumped", ("clock jumps",)),
+    ("vaults added, removed, rescanned", ("add vault", "add guardian", "remove", "rescan")),
+)
+_PROMISES = (("misses", "miss"), ("losses", "loss"), ("duplicates", "duplicate"))
+
+
+@dataclass(slots=True)
+class Failure:
+    """A seed that broke a promise, and how to see it again."""
+
+    seed: int
+    step: int
+    kind: str
+    words: str
+    replay: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What a campaign showed."""
+
+    seeds: int = 0
+    steps: int = 0
+    heals: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, outcome: Outcome, steps: int) -> None:
+        """One more seed, which was to take so many steps."""
+        self.seeds += 1
+        self.steps += outcome.steps
+        self.heals += outcome.heals
+        self.counts.update(outcome.counts)
+        replay = REPLAY.format(seed=outcome.seed, steps=steps)
+        self.failures += [Failure(outcome.seed, outcome.steps, v.kind, v.words, replay) for v in outcome.violations]
+
+    def table(self) -> str:
+        """For people."""
+        kinds = Counter(failure.kind for failure in self.failures)
+        named = {kind for _, kind in _PROMISES}
+        rows = [("seeds", self.seeds), ("steps", self.steps), ("comparisons with the model", self.heals)]
+        rows += [(f"  {name}", sum(self.counts[each] for each in counted)) for name, counted in _FAULTS]
+        rows += [(name, kinds[kind]) for name, kind in _PROMISES]
+        rows.append(("other violations", sum(count for kind, count in kinds.items() if kind not in named)))
+        return "\n".join(f"{name:<48}{count:>12,}" for name, count in rows)
+
+    def write(self, path: Path) -> None:
+        """For programs."""
+        counts = {" ".join(map(str, name)) if isinstance(name, tuple) else name: n for name, n in self.counts.items()}
+        path.write_text(json.dumps(asdict(replace(self, counts=Counter())) | {"counts": counts}, indent=1))
+
+
+def outcomes(seeds: Sequence[int], steps: int, jobs: int, mutant: str | None = None) -> Iterator[Outcome]:
+    """Run the seeds, each one whole, in any order."""
+    work = partial(run_quietly, steps=steps, mutant=mutant)
+    if jobs == 1:
+        yield from map(work, seeds)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        try:
+            yield from pool.map(work, seeds, chunksize=_SEEDS_AT_ONCE)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def run_quietly(seed: int, steps: int, mutant: str | None = None) -> Outcome:
+    """One seed without a word in the log, with a planted bug if one is named."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with mutants.planted(mutant):
+        return run(seed, steps)

@@ -1,0 +1,124 @@
+"""Nothing is lost, nothing is told twice without a mark, and who has answered is left in peace: I2."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+from bwm.severity import Severity
+from tests.simulation.channel import Sending, SimChannel
+from tests.simulation.facts import Facts, Violation
+from tests.simulation.people import Answer
+
+_MINUTE, _DAY = 60, 86400
+_ALERTS = 'SELECT id, "case", event_id AS event, last_event_id AS last_event, severity, state, created_at FROM alert'
+_ORDERS = "SELECT target, alert_id AS alert, state, due_at FROM outbox"
+
+
+def every_event_has_its_alert(facts: Facts) -> Iterator[Violation]:
+    """Each case that a person must hear of has one alert, which knows the latest."""
+    alerts = {alert.case: alert for alert in facts.rows(_ALERTS)}
+    latest: dict[str, SimpleNamespace] = {}
+    for event in facts.events:
+        latest[_case(event)] = event
+    for case, event in latest.items():
+        alert = alerts.get(case)
+        if alert is None:
+            yield Violation("loss", f"{case}: {event.kind} called for no alert")
+        elif alert.last_event != event.seq:
+            yield Violation("loss", f"{case}: {event.kind} did not reach its alert")
+
+
+def _case(event: SimpleNamespace) -> str:
+    owner = f"guardian/{event.guardian}" if event.guardian else f"vault/{event.vault}" if event.vault else "bwm"
+    return f"{owner}/{event.txid or json.loads(event.detail).get('case', event.kind)}"
+
+
+def every_alert_is_told(facts: Facts) -> Iterator[Violation]:
+    """On every channel that works, with the latest news; and none that waits for an answer falls silent."""
+    orders = {(order.alert, order.target): order for order in facts.rows(_ORDERS)}
+    for alert in facts.rows(_ALERTS):
+        rank = Severity(alert.severity).rank
+        for channel, least in facts.tower.channels.items():
+            if rank >= least.rank:
+                yield from _told(facts, alert, channel, orders.get((alert.id, channel.name)))
+
+
+def _told(
+    facts: Facts, alert: SimpleNamespace, channel: SimChannel, order: SimpleNamespace | None
+) -> Iterator[Violation]:
+    name = f"{alert.case} on {channel.name}"
+    if order is None:
+        yield Violation("loss", f"{name}: nobody was ever to be told")
+        return
+    answer = facts.people.answers.get(alert.id)
+    arrived = [each for each in channel.sendings if each.arrived and each.message.alert_id == alert.id]
+    is_news = answer is None or alert.last_event > answer.last_event
+    if is_news and not any(each.message.event == alert.last_event for each in arrived):
+        yield Violation("loss", f"{name}: event {alert.last_event} never arrived; the order is {order}")
+    if alert.state == "open" and alert.severity != "info" and order.due_at is None:
+        yield Violation("loss", f"{name}: nobody answered, and it will not be repeated")
+
+
+def repeats_have_a_reason(facts: Facts) -> Iterator[Violation]:
+    """Attempts are numbered, a repeat after doubt is marked, and nothing else is repeated before its time."""
+    alerts = {alert.id: alert for alert in facts.rows(_ALERTS)}
+    for channel in facts.tower.channels:
+        by_alert: dict[str, list[Sending]] = defaultdict(list)
+        for sending in channel.sendings:
+            if sending.message.event is not None:
+                by_alert[sending.message.alert_id].append(sending)
+        for alert_id, sendings in by_alert.items():
+            if alert_id not in alerts:
+                yield Violation("false", f"{channel.name} was told of alert {alert_id}, which is not written down")
+                continue
+            yield from _repeats(facts, alerts[alert_id], channel.name, sendings)
+
+
+def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[Sending]) -> Iterator[Violation]:
+    name = f"{alert.id} on {channel}"
+    in_doubt = False
+    previous: Sending | None = None
+    for sending in sendings:
+        message = sending.message
+        if previous is not None:
+            if message.attempt <= previous.message.attempt:
+                yield Violation("duplicate", f"{name}: attempt {message.attempt} after {previous.message.attempt}")
+            if in_doubt and message.event == previous.message.event and not message.may_repeat:
+                yield Violation("duplicate", f"{name}: attempt {message.attempt} may be a repeat and does not say so")
+            if previous.arrived and not previous.doubtful and _is_too_soon(alert, previous, sending):
+                yield Violation("duplicate", f"{name}: attempt {message.attempt} tells again what was told")
+        in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
+        if sending.arrived or previous is None:
+            previous = sending
+    answer = facts.people.answers.get(alert.id)
+    if answer is not None and alert.state == "acknowledged":
+        yield from _after_the_answer(name, answer, sendings[answer.sendings[channel] :])
+
+
+def _is_too_soon(alert: SimpleNamespace, told: Sending, again: Sending) -> bool:
+    """Whether the same news was repeated to a person earlier than the schedule of repeats has it."""
+    if told.message.event != again.message.event or again.at < told.at:
+        return False
+    wait = again.at - told.at
+    match told.message.severity:
+        case "info":
+            return True
+        case "warning":
+            return wait < _DAY
+    age = told.at - alert.created_at
+    marks = [mark for mark in (_MINUTE, 5 * _MINUTE, 15 * _MINUTE) if mark > age >= 0]
+    return wait < (marks[0] - age if marks else 15 * _MINUTE)
+
+
+def _after_the_answer(name: str, answer: Answer, later: list[Sending]) -> Iterator[Violation]:
+    """Only what is new since then is told, and that once."""
+    told: set[int | None] = set()
+    for sending in later:
+        event = sending.message.event or 0
+        if event <= answer.last_event:
+            yield Violation("duplicate", f"{name}: attempt {sending.message.attempt} after the acknowledgement")
+        elif event in told:
+            yield Violation("duplicate", f"{name}: attempt {sending.message.attempt} repeats news after the answer")
+        if sending.arrived and not sending.doubtful:
+            told.add(event)

@@ -1,0 +1,137 @@
+"""How bwm ends: the exit code by the kind of error, no traceback unless asked for."""
+
+import os
+import pwd
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bwm.cli.main import main
+from regtest.node import wait_until
+
+PROGRAM = str(Path(sys.executable).with_name("bwm"))
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def run(tmp_path, environment):
+    """Run bwm as a person would, in a home of its own."""
+
+    def command(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment | variables,
+            cwd=tmp_path,
+            timeout=60,
+        )
+
+    return command
+
+
+def test_a_wrong_configuration_is_wrong_usage_told_in_one_paragraph(run, tmp_path):
+    (tmp_path / "bwm.toml").write_text("netwrok = 'main'\n")
+    done = run("--config", "bwm.toml", "list-vaults")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"Error: {tmp_path}/bwm.toml line 1: unknown key 'netwrok'. Did you mean network?")
+    assert done.stderr.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_comes_from(run):
+    done = run("--debug", "--config", "nowhere.toml", "list-vaults")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_what_fails_without_the_askers_fault_exits_with_1(run, tmp_path):
+    state = tmp_path / ".local/state/bwm"
+    state.mkdir(parents=True)
+    (state / "bwm.sqlite").write_bytes(b"this is no database" * 100)
+    done = run("list-vaults")
+    assert done.returncode == 1
+    assert str(state / "bwm.sqlite") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["events", "--no-such-option"], ["show-vault"]])
+def test_wrong_usage_exits_with_2(run, arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_options_may_come_from_the_environment(run):
+    assert '"network": "signet"' in run("status", "--json", BWM_NETWORK="signet").stdout
+
+
+def test_a_bug_is_told_in_a_sentence_and_shown_with_debug(monkeypatch):
+    def fail(config: object, network: object) -> None:
+        raise KeyError("canary")
+
+    monkeypatch.setattr("bwm.config.load", fail)
+    done = CliRunner().invoke(main, ["list-vaults"])
+    assert done.exit_code == 1
+    assert done.stderr == "Error: bwm failed by a KeyError, which is a bug. With --debug it shows where.\n"
+    assert "Traceback" in CliRunner().invoke(main, ["--debug", "list-vaults"]).stderr
+    assert "event=bwm.failed exception=" in CliRunner().invoke(main, ["run"]).stderr
+
+
+def test_what_the_database_refuses_is_told_with_the_mend(run, tmp_path):
+    assert run("list-vaults").returncode == 0
+    database = tmp_path / ".local/state/bwm/bwm.sqlite"
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("DROP TABLE alert")
+    done = run("alerts")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The database could not be read or written: no such table: alert.")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_makes_no_files_among_those_of_the_daemons_user(run, tmp_path):
+    state = tmp_path / ".local/state/bwm"
+    state.mkdir(parents=True)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(state, nobody.pw_uid, nobody.pw_gid)
+    done = run("list-vaults")
+    assert done.returncode == 2
+    assert "sudo -u nobody bwm" in done.stderr
+    assert list(state.iterdir()) == []
+
+
+def test_a_reader_that_leaves_is_no_error_to_tell(environment, tmp_path):
+    """The pipe's reader is gone before anything is written."""
+    with subprocess.Popen(
+        [PROGRAM, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=tmp_path
+    ) as process:
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+        assert process.wait(30) == 1
+
+
+def test_ctrl_c_ends_quietly_with_130(environment, tmp_path):
+    with subprocess.Popen(
+        [PROGRAM, "events", "--follow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+    ) as process:
+        wait_until((tmp_path / ".local/state/bwm/bwm.sqlite-wal").exists, "the open database")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == b""

@@ -1,0 +1,28 @@
+"""Opening a database that several programs want at once: the daemon at its first start, and a command beside it."""
+
+import subprocess
+import sys
+
+OPEN = "import sys; from bwm.db.database import Database; Database(sys.argv[1], 'regtest')"
+
+
+def test_programs_that_open_a_new_database_at_once_all_find_it_whole(tmp_path):
+    for attempt in range(3):
+        url = f"sqlite:///{tmp_path}/{attempt}/bwm.sqlite"
+        programs = [
+            subprocess.Popen([sys.executable, "-c", OPEN, url], stderr=subprocess.PIPE, text=True) for _ in range(5)
+        ]
+        assert [program.communicate()[1] for program in programs] == [""] * 5
+
+
+def test_a_new_database_can_be_read_by_its_owner_only(tmp_path):
+    subprocess.run([sys.executable, "-c", OPEN, f"sqlite:///{tmp_path}/state/bwm.sqlite"], check=True)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "bwm.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_that_others_can_read_is_closed_to_them(tmp_path):
+    database = tmp_path / "bwm.sqlite"
+    database.touch(mode=0o644)
+    subprocess.run([sys.executable, "-c", OPEN, f"sqlite:///{database}"], check=True)
+    assert database.stat().st_mode & 0o777 == 0o600

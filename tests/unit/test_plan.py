@@ -1,0 +1,205 @@
+"""What one step makes of what is known: sightings and their lives, events, alerts."""
+
+import time
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bwm.chain.block import BlockRef
+from bwm.chain.outpoint import outpoint_key
+from bwm.chain.tx import Input, Output, Tx
+from bwm.plan import Absence, Changes, Facts, VaultFacts, plan_absences, plan_block, plan_mempool, plan_rewind
+from bwm.severity import Severity
+from bwm.watch.scan import scan_all
+from bwm.watch.sighting import TRANSITIONS, Look, Sighting, Status
+from bwm.watch.watch import Trigger, Watch, WatchIndex, What
+
+COIN = outpoint_key("aa" * 32, 0)
+TRIGGER = Trigger(1, "outpoint", "aa" * 32 + ":0", vault="cold")
+SCRIPT = Trigger(2, "script", "bcrt1q", vault="cold")
+INDEX = WatchIndex([Watch(TRIGGER, What.COIN, COIN, sats=5000)])
+NOW = 1_700_000_000
+
+
+def a_tx(name: str, *coins: bytes, pays: bytes = b"\x51", sats: int = 1000) -> Tx:
+    inputs = tuple(Input(coin, b"", 0xFFFFFFFF, ()) for coin in coins)
+    return Tx(name * 32, name * 32, 2, inputs, (Output(sats, pays),), 0, b"raw")
+
+
+def a_block(height: int, name: str = "b") -> BlockRef:
+    return BlockRef(height, f"{name}{height:063d}")
+
+
+def facts(*sightings: Sighting, rivals: bool = False, **coins: tuple[Sighting, ...]) -> Facts:
+    contested = {COIN: sightings} if rivals else {}
+    known = {sighting.place: sighting for sighting in sightings}
+    return Facts("regtest", {"cold": VaultFacts(final_depth=3, registered_height=50)}, known, contested)
+
+
+def found(*txs: Tx, index: WatchIndex = INDEX) -> list[tuple[Tx, tuple[object, ...]]]:
+    matches = {tx.txid: found for tx, found in scan_all(txs, index)}
+    return [(tx, matches.get(tx.txid, ())) for tx in txs]
+
+
+THEFT = a_tx("01", COIN)
+
+
+def seen() -> Sighting:
+    [sighting] = plan_mempool(found(THEFT), facts(), NOW).sightings
+    return sighting
+
+
+def kinds(changes: Changes) -> list[str]:
+    return [event.kind for event in changes.events]
+
+
+def test_a_spend_in_the_mempool_is_an_event_a_sighting_and_an_emergency():
+    changes = plan_mempool(found(THEFT), facts(), NOW)
+    [event], [alert] = changes.events, changes.alerts
+    assert (event.kind, event.sats, event.txid, event.vault) == ("trigger.seen", 5000, THEFT.txid, "cold")
+    assert event.reason == f"spends watched outpoint {TRIGGER.key}"
+    assert alert.severity is Severity.EMERGENCY
+    assert changes.transactions == (THEFT,)
+    assert changes.cursor is None
+
+
+def test_the_same_spend_met_again_changes_nothing():
+    assert plan_mempool(found(THEFT), facts(seen()), NOW + 9).is_empty
+
+
+def test_a_spend_first_met_in_a_block_is_confirmed():
+    changes = plan_block(a_block(100), found(THEFT), facts(), NOW)
+    assert kinds(changes) == ["trigger.confirmed"]
+    assert changes.cursor is not None
+    assert changes.cursor.to == a_block(100)
+
+
+def test_a_vault_of_depth_three_is_final_with_the_third_block():
+    [mined] = plan_block(a_block(100), found(THEFT), facts(seen()), NOW).sightings
+    assert kinds(plan_block(a_block(101), [], facts(mined), NOW)) == []
+    assert kinds(plan_block(a_block(102), [], facts(mined), NOW)) == ["trigger.final"]
+
+
+def test_an_old_block_read_late_is_confirmed_and_final_at_once():
+    changes = plan_block(a_block(90), found(THEFT), facts(), NOW, tip_height=100, move_cursor=False)
+    assert kinds(changes) == ["trigger.confirmed", "trigger.final"]
+    assert changes.cursor is None
+    assert changes.sightings[0].status is Status.FINAL
+
+
+def test_a_disconnected_block_takes_its_sightings_back_and_another_block_gives_them_again():
+    [mined] = plan_block(a_block(100), found(THEFT), facts(seen()), NOW).sightings
+    back = plan_rewind(a_block(99), facts(mined), NOW)
+    assert kinds(back) == ["trigger.reorged"]
+    assert back.sightings[0].block is None
+    again = plan_block(a_block(100, "c"), found(THEFT), facts(*back.sightings), NOW)
+    assert kinds(again) == ["trigger.confirmed"]
+    assert again.sightings[0].block == a_block(100, "c")
+
+
+def test_a_rewind_leaves_deeper_sightings_alone():
+    [mined] = plan_block(a_block(100), found(THEFT), facts(seen()), NOW).sightings
+    assert plan_rewind(a_block(100), facts(mined), NOW).events == ()
+
+
+def test_another_spend_in_a_block_beats_the_one_in_the_mempool():
+    rival = a_tx("02", COIN)
+    changes = plan_block(a_block(100), found(rival), facts(seen(), rivals=True), NOW)
+    assert kinds(changes) == ["trigger.confirmed", "trigger.conflicted"]
+    assert changes.events[1].detail["by"] == rival.txid
+    assert changes.events[1].txid == THEFT.txid
+
+
+def test_a_beaten_spend_is_merely_evicted_when_its_rival_is_disconnected():
+    rival = a_tx("02", COIN)
+    changes = plan_block(a_block(100), found(rival), facts(seen(), rivals=True), NOW)
+    back = plan_rewind(a_block(99), facts(*changes.sightings), NOW)
+    assert {s.txid: s.status for s in back.sightings} == {
+        THEFT.txid: Status.EVICTED,
+        rival.txid: Status.REORGED,
+    }
+
+
+def test_what_left_the_mempool_is_replaced_when_a_rival_shows_and_evicted_when_none_does():
+    assert kinds(plan_absences([Absence(seen(), "02" * 32)], facts(), NOW)) == ["trigger.replaced"]
+    [gone] = plan_absences([Absence(seen())], facts(), NOW).sightings
+    assert gone.status is Status.EVICTED
+    assert kinds(plan_mempool(found(THEFT), facts(gone), NOW)) == ["trigger.seen"]
+
+
+def test_a_coin_received_and_spent_in_one_block_is_both_a_receipt_and_a_spend():
+    script = b"\x00\x14" + b"\x07" * 20
+    index = WatchIndex([Watch(SCRIPT, What.SCRIPT, script)])
+    deposit = a_tx("03", outpoint_key("bb" * 32, 1), pays=script, sats=700)
+    spend = a_tx("04", outpoint_key("03" * 32, 0))
+    changes = plan_block(a_block(100), found(deposit, spend, index=index), facts(), NOW)
+    assert [(event.kind, event.sats) for event in changes.events] == [
+        ("funds.confirmed", 700),
+        ("trigger.confirmed", 700),
+    ]
+    assert [alert.severity for alert in changes.alerts] == [Severity.INFO, Severity.EMERGENCY]
+
+
+def test_the_mempool_has_no_order_and_a_spend_listed_before_its_parent_is_seen():
+    script = b"\x00\x14" + b"\x07" * 20
+    index = WatchIndex([Watch(SCRIPT, What.SCRIPT, script)])
+    deposit = a_tx("03", outpoint_key("bb" * 32, 1), pays=script)
+    spend = a_tx("04", outpoint_key("03" * 32, 0))
+    changes = plan_mempool(found(spend, deposit, index=index), facts(), NOW)
+    assert sorted(kinds(changes)) == ["funds.received", "trigger.seen"]
+
+
+def test_a_block_full_of_payments_to_a_watched_script_is_searched_in_a_moment():
+    """Anybody can pay for such a block; when the time grows with its square, the watchdog ends bwm for ever."""
+    script = b"\x00\x14" + b"\x07" * 20
+    index = WatchIndex([Watch(SCRIPT, What.SCRIPT, script)])
+    block = [a_tx(f"{number:02x}", outpoint_key("bb" * 32, number), pays=script) for number in range(256)]
+    flood = [replace(tx, txid=f"{number:064x}") for number, tx in enumerate(block * 32)]
+    began = time.monotonic()
+    assert len(scan_all(flood, index)) == 8192
+    assert time.monotonic() - began < 20  # seconds; it takes less than one, and took minutes
+
+
+def test_the_history_of_an_address_read_on_registration_does_not_wake_anybody():
+    script = b"\x00\x14" + b"\x07" * 20
+    coin = outpoint_key("03" * 32, 0)
+    index = WatchIndex([Watch(SCRIPT, What.SCRIPT, script), Watch(SCRIPT, What.COIN, coin, sats=1)])
+    old = plan_block(a_block(48), found(a_tx("04", coin), index=index), facts(), NOW, 60, move_cursor=False)
+    fresh = plan_block(a_block(49), found(a_tx("04", coin), index=index), facts(), NOW, 60, move_cursor=False)
+    assert {alert.severity for alert in old.alerts} == {Severity.INFO}
+    assert {alert.severity for alert in fresh.alerts} == {Severity.EMERGENCY}
+
+
+looks = st.sampled_from(["mempool", "block", "bury", "rewind", "gone", "rival"])
+
+
+@given(st.lists(looks, max_size=30))
+def test_a_sighting_changes_only_along_the_table_and_each_change_is_one_event(steps):
+    sighting, height, revision = seen(), 100, 0
+    for step in steps:
+        known = facts(sighting)
+        if step == "mempool":
+            changes = plan_mempool(found(THEFT), known, NOW)
+        elif step == "block":
+            changes = plan_block(a_block(height), found(THEFT), known, NOW)
+        elif step == "bury":
+            height += 3
+            changes = plan_block(a_block(height), [], known, NOW)
+        elif step == "rewind":
+            changes = plan_rewind(a_block(50), known, NOW)
+        else:
+            changes = plan_absences([Absence(sighting, "02" * 32 if step == "rival" else None)], known, NOW)
+        for event, after in zip(changes.events, changes.sightings, strict=False):
+            assert event.kind.startswith("trigger.")
+            assert after.revision > revision
+        if changes.sightings:
+            [after] = changes.sightings
+            assert len(changes.events) == after.revision - sighting.revision
+            sighting, revision = after, after.revision
+    assert len({event.key for event in changes.events} if steps else set()) == (len(changes.events) if steps else 0)
+
+
+def test_no_look_moves_a_sighting_to_where_it_is():
+    assert all(status is not after for (status, _), after in TRANSITIONS.items())
+    assert (Status.FINAL, Look.GONE) not in TRANSITIONS
