@@ -60,6 +60,14 @@ def step(state: State, by: Step) -> State:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of an escalation: these people hear of an alert that nobody has acknowledged ``after_s`` seconds on."""
+
+    people: tuple[str, ...]
+    after_s: int  # seconds after the alert began to call for an answer
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """Try again at ``at`` (unix seconds)."""
 

@@ -13,6 +13,7 @@ from bwm.chain.tx import Tx
 from bwm.event import Event, fact_key, of_sighting
 from bwm.guardian.readiness import JudgedLock
 from bwm.guardian.state import LOCK_STATES
+from bwm.order import Rung
 from bwm.plan_guardian import (
     GuardianChange,
     GuardianFacts,
@@ -86,6 +87,9 @@ class AlertChange:
     event: Event
     severity: Severity
     resolves: Severity | None = None  # the matter is settled, unless graver things than this were told of the case
+    people: tuple[str, ...] = ()  # who hears it first; empty: as the configuration has it, else every channel
+    repeat_every_s: int | None = None  # seconds, until acknowledged; None: as its severity has it
+    escalation: tuple[Rung, ...] = ()  # who hears it later, while nobody answers; empty: as configured
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,16 @@ from bwm.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One alert within a digest."""
+
+    alert_id: str
+    kind: str  # of its latest event
+    event: int  # the seq of its latest event
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One attempt to tell one alert on one channel."""
 
@@ -25,6 +35,11 @@ class Message:
     update: bool  # the alert was told before and has changed
     may_repeat: bool  # an earlier attempt was cut off and may have got through
     at: int  # unix seconds of the event
+    answer_code: str | None = (
+        None  # typed into `bwm ack`, it acknowledges this state of the alert; of this channel only
+    )
+    is_drill: bool = False  # nothing has happened: it is an exercise
+    entries: tuple[Entry, ...] = ()  # of a digest: the alerts that it tells together; else empty
 
     @property
     def is_repeat(self) -> bool:

@@ -1,5 +1,6 @@
 """Alerts: one case each, opened once and kept up to date; and their acknowledgement."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,10 @@ def _open(change: AlertChange, seq: int, now: int) -> schema.Alert:
         severity=str(change.severity),
         state=RESOLVED if change.resolves else OPEN,  # what is settled when it is told waits for nobody
         created_at=now,
+        since=now,
+        people=json.dumps(change.people),
+        repeat_every_s=change.repeat_every_s,
+        escalation=json.dumps([[rung.people, rung.after_s] for rung in change.escalation]),
     )
 
 

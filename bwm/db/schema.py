@@ -238,6 +238,14 @@ class Alert(Base):
     created_at = BigIntegerField()
     acknowledged_at = BigIntegerField(null=True)
     acknowledged_by = TextField(null=True)
+    since = BigIntegerField()  # when it began to call for an answer: opened, turned graver, taken up again
+    since_revision = IntegerField(default=0)  # its revision then: to have read less is not to have read it
+    round = IntegerField(default=0)  # counts how often it was taken up again: codes of earlier rounds are void
+    snoozed_until = BigIntegerField(null=True)
+    under_duress = IntegerField(default=0, constraints=[Check("under_duress IN (0, 1)")])  # its answer was forced
+    people = TextField(default="[]")  # JSON list of names: who hears it first; empty: as configured
+    repeat_every_s = IntegerField(null=True)  # seconds; null: as its severity has it
+    escalation = TextField(default="[]")  # JSON list of [people, seconds]; empty: as configured
 
 
 class Order(Base):
@@ -252,13 +260,31 @@ class Order(Base):
     attempts = IntegerField(default=0)  # also the fence: only the claimer of this attempt may report on it
     lease_until = BigIntegerField(null=True)
     told_revision = IntegerField(null=True)  # the alert's revision that was last delivered, or acknowledged
+    rung = IntegerField(default=0)  # of an alert's escalation: 0 hears it first
+    rank = IntegerField(default=0)  # how grave its alert is: the gravest goes first
     may_repeat = IntegerField(default=0)  # an earlier attempt may have got through
     last_error = TextField(null=True)
     done_at = BigIntegerField(null=True)
 
     class Meta:
         table_name = "outbox"
-        indexes = ((("action", "target", "alert"), True), (("state", "due_at"), False))
+        indexes = (
+            (("action", "target", "alert"), True),
+            (("state", "due_at"), False),
+            (("target", "rank", "due_at"), False),
+        )
+
+
+class Silence(Base):
+    """A time in which what can wait is kept back: maintenance, or peace. A theft is never kept back."""
+
+    id = AutoField()
+    began_at = BigIntegerField()
+    ends_at = BigIntegerField()
+    kinds = TextField()  # JSON list of patterns of event kinds, like node.*
+    owners = TextField(default="[]")  # JSON list of patterns of vaults' and guardians' names; empty: of whatever
+    reason = TextField()
+    made_by = TextField()
 
 
 class Blindness(Base):
@@ -299,6 +325,7 @@ TABLES = (
     Event,
     Alert,
     Order,
+    Silence,
     Blindness,
     Backlog,
 )

@@ -49,7 +49,7 @@ def order(database, count: int) -> None:
         for n in range(count):
             event = Event.create(key=f"{n}", kind="trigger.seen", at=now, network="regtest", vault=f"v{n}!", reason="")
             fields = {"case": f"{n}", "event": event, "last_event": event, "severity": "emergency", "state": "open"}
-            Alert.create(id=f"{n:010}", created_at=now, **fields)
+            Alert.create(id=f"{n:010}", created_at=now, since=now, **fields)
             outbox.order_delivery(f"{n:010}", "phone", now)
 
 
