@@ -38,7 +38,7 @@ from bwm.db import alerts, outbox
 from bwm.db.alerts import Target
 from bwm.db.commit import commit
 from bwm.db.database import Database
-from bwm.errors import BwmError, DatabaseTrouble, NodeError
+from bwm.errors import BwmError, DatabaseTrouble, DatabaseUnwritable, NodeError
 from bwm.event import Event
 from bwm.health import OF_THE_LOOP
 from bwm.node.bitcoind import Bitcoind
@@ -78,6 +78,7 @@ def run(config: Config, clock: Clock | None = None) -> None:
 def _run_alone(config: Config, clock: Clock, stop: threading.Event) -> None:
     database = Database(config.database_url, config.network, for_long=True)
     with database.connection():
+        database.take()
         noted = keepsake.read(config.state_dir)
         found = keepsake.of_database()
         older = keepsake.compare(noted, found, config.state_dir, config.network, clock.now())
@@ -268,7 +269,7 @@ class Daemon:
     def _keep_note(self) -> None:
         """Note outside of the database what it holds. That the disk is full is told elsewhere."""
         self._note_due = self._clock.monotonic() + _NOTE_EVERY_S
-        with suppress(OSError):
+        with suppress(OSError, DatabaseUnwritable), self._database.passing_trouble():
             keepsake.write(self._config.state_dir, keepsake.of_database())
 
     def _refuse_the_dead(self) -> None:

@@ -4,22 +4,23 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import peewee
-from playhouse.db_url import connect, parse
+from playhouse.db_url import parse
 from playhouse.migrations import Runner
 
+from bwm.db import postgres
 from bwm.db.schema import Setting, proxy
 from bwm.db.settings import DATABASE_ID
-from bwm.errors import DatabaseTrouble, DatabaseUnwritable
+from bwm.errors import BwmError, DatabaseTrouble, DatabaseUnwritable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-_PASSING = ("disk is full", "database is locked", "readonly database", "could not connect", "connection")
-"""What SQLite and PostgreSQL say of troubles that need no restart."""
+_PASSING = ("disk is full", "database is locked", "readonly database")
+"""What SQLite says of troubles that need no restart."""
 
 _DAMAGE = ("malformed", "not a database")
 
@@ -56,8 +57,7 @@ class Database:
 
     def _open(self) -> peewee.Database:
         if self.path is None:
-            database: peewee.Database = connect(self.url, unquote_password=True, autoconnect=False)
-            return database
+            return postgres.open_database(self.url)
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600)
         status = os.fstat(file)
@@ -119,8 +119,17 @@ class Database:
         with (
             self.passing_trouble(),
             self._waiting_for_disk(durable),
-            self._db.atomic("IMMEDIATE") if self.path else self._db.atomic(),
+            self._db.atomic("IMMEDIATE") if self.path else self._alone(),
         ):
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A transaction on PostgreSQL that waits for every other writer."""
+        is_outermost = not self._db.in_transaction()
+        with self._db.atomic():
+            if is_outermost:
+                postgres.become_writer(self._db)
             yield
 
     @contextmanager
@@ -131,12 +140,22 @@ class Database:
         must end, start anew and check, and never believe a second try.
         """
         try:
+            self._revive()
             yield
-        except peewee.OperationalError as error:
-            said = _words_of(error)
-            if not any(words in said for words in _PASSING):
+        except peewee.PeeweeException as error:
+            if not self._is_passing(error):
                 raise
-            raise DatabaseUnwritable(f"the database cannot be written now: {said}") from error
+            raise DatabaseUnwritable(f"the database cannot be written now: {_one_line(_words_of(error))}") from error
+
+    def _revive(self) -> None:
+        if self.path is None and not self._db.in_transaction():
+            with suppress(peewee.PeeweeException):  # who then needs it is told that there is no connection
+                postgres.revive(self._db)
+
+    def _is_passing(self, error: peewee.PeeweeException) -> bool:
+        if self.path is None:
+            return postgres.is_passing(error)
+        return isinstance(error, peewee.OperationalError) and any(words in _words_of(error) for words in _PASSING)
 
     @contextmanager
     def _waiting_for_disk(self, durable: bool) -> Iterator[None]:
@@ -151,9 +170,24 @@ class Database:
         finally:
             execute(f"PRAGMA synchronous={PRAGMAS['synchronous']}")
 
+    def take(self) -> None:
+        """Be the one daemon of this database; of a file, the lock on its state directory says so.
+
+        Raises BwmError when another one is. Call again as ``refuse_if_replaced``: a line that was cut lets go.
+        """
+        if self.path is None and not postgres.is_daemon(self._db) and not postgres.become_daemon(self._db):
+            raise BwmError(
+                "Another bwm runs on this PostgreSQL database already. Give each its own database, or stop the other."
+            )
+
     def refuse_if_replaced(self) -> None:
-        """Raise DatabaseTrouble when the file that is open is not the one that lies there any more."""
+        """Raise DatabaseTrouble when the file that is open is not the one that lies there any more.
+
+        On PostgreSQL: raise BwmError when another daemon took it while the server was away.
+        """
         if self.path is None:
+            with suppress(DatabaseUnwritable), self.passing_trouble():  # whoever writes says that it is away
+                self.take()
             return
         try:
             status = self.path.stat()
@@ -177,7 +211,7 @@ class Database:
             self._db.close()
 
 
-def _words_of(error: peewee.OperationalError) -> str:
+def _words_of(error: peewee.PeeweeException) -> str:
     """What SQLite said. When a commit finds the disk full it has ended the transaction by itself, and to roll it back
     as well is an error on top that hides the first."""
     hidden = error.__context__
@@ -204,7 +238,15 @@ def _troubles_told(url: str) -> Iterator[None]:
     except peewee.PeeweeException as error:
         if any(words in str(error) for words in _DAMAGE):
             raise DatabaseTrouble(damaged(where, str(error))) from error
+        check = (
+            "that the path exists, that this user may write there and that the disk is not full"
+            if url.startswith("sqlite:")
+            else "that its server runs, and the url that the configuration gives"
+        )
         raise DatabaseTrouble(
-            f"The database {where} cannot be used: {error}. Check that the path exists, that this user may write "
-            "there and that the disk is not full."
+            f"The database {where} cannot be used: {_one_line(str(error))}. Check {check}."
         ) from error
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split()).removesuffix(".")

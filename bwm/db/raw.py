@@ -23,4 +23,4 @@ def run_many(sql: str, values: Iterable[Sequence[Any]]) -> None:
 
 def _own(sql: str) -> str:
     placeholder: str = proxy.param
-    return sql.replace("?", placeholder)
+    return sql if placeholder == "?" else sql.replace("%", "%%").replace("?", placeholder)
