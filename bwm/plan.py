@@ -25,6 +25,7 @@ from bwm.plan_guardian import (
     plan_unverified,
 )
 from bwm.policy.decide import decide
+from bwm.policy.decision import Decision
 from bwm.policy.policy import Surroundings
 from bwm.severity import Severity
 from bwm.watch.scan import Found
@@ -112,6 +113,7 @@ class Changes:
     waiting: tuple[Unresolved, ...] = ()  # to be read again: new ones, or told of just now
     settled: tuple[str, ...] = ()  # txids that need not be read again
     judged: tuple[JudgedLock, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     cursor: CursorMove | None = None
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bwm.db import alerts, armed_locks, cursor, guardians, journal, settings, sightings, unresolved, watches
+from bwm.db import alerts, armed_locks, cursor, decisions, guardians, journal, settings, sightings, unresolved, watches
 from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.errors import WatchListChanged
@@ -32,6 +32,7 @@ def commit(
         unresolved.put(changes.waiting)
         unresolved.settle(changes.settled)
         alerts.put(changes.alerts, new, targets, now)
+        decisions.put(changes.decisions, new, database.network, now)
         if changes.cursor:
             cursor.move(changes.cursor.to)
     return len(new)

@@ -23,6 +23,7 @@ from peewee import (
 
 from bwm.guardian.readiness import Verdict
 from bwm.order import State
+from bwm.policy import announcement
 from bwm.severity import Severity
 from bwm.watch.sighting import Status
 from bwm.watch.watch import Family, What
@@ -248,6 +249,22 @@ class Alert(Base):
     escalation = TextField(default="[]")  # JSON list of [people, seconds]; empty: as configured
 
 
+class Decision(Base):
+    """What a policy made of an event, and why."""
+
+    id = AutoField()
+    policy = TextField(index=True)
+    version = TextField()
+    event = ForeignKeyField(Event, field="seq", null=True, backref="+")  # null: a person decided by hand
+    vault = TextField(null=True)
+    facts = TextField(default="{}")  # JSON: what was looked at
+    reason = TextField()
+    decided_at = BigIntegerField(index=True)
+
+    class Meta:
+        indexes = ((("policy", "version", "event"), True),)
+
+
 class Order(Base):
     """The outbox: one action on one target. For an alert: one channel, with all its attempts."""
 
@@ -255,6 +272,10 @@ class Order(Base):
     action = TextField()
     target = TextField()
     alert = ForeignKeyField(Alert, null=True, backref="orders", on_delete="CASCADE")
+    decision = ForeignKeyField(Decision, null=True, backref="orders")  # of every action but the alert
+    step = IntegerField(null=True)  # the place of the order among the policy's steps
+    arguments = TextField(default="{}")  # JSON: what the action needs besides
+    guard = TextField(null=True)  # JSON: what is looked at again in the moment of the deed
     state = TextField(constraints=[_one_of("state", State)])
     due_at = BigIntegerField(null=True)  # null: nothing to do until something changes
     attempts = IntegerField(default=0)  # also the fence: only the claimer of this attempt may report on it
@@ -270,9 +291,27 @@ class Order(Base):
         table_name = "outbox"
         indexes = (
             (("action", "target", "alert"), True),
+            (("decision", "step"), True),
             (("state", "due_at"), False),
             (("target", "rank", "due_at"), False),
         )
+
+
+class Announcement(Base):
+    """A spend that the owner said will come, used up by the first transaction that keeps to it."""
+
+    id = AutoField()
+    vault = ForeignKeyField(Vault, backref="announcements", on_delete="CASCADE")
+    txid = TextField(null=True)  # of the spend; null: known by where it pays
+    destinations = TextField(default="[]")  # JSON list of [address, scriptPubKey in hexadecimal, sat at most]
+    max_fee = BigIntegerField(constraints=[Check("max_fee >= 0")])  # sat; of a spend known by where it pays
+    begins_at = BigIntegerField()
+    ends_at = BigIntegerField(constraints=[Check("ends_at > begins_at")])
+    state = TextField(index=True, constraints=[_one_of("state", announcement.State)])
+    met_by = TextField(null=True)  # the txid that used it up
+    signed_by = TextField(null=True)  # name of the key, where it was signed
+    nonce = TextField(unique=True)  # of its text: what was signed once counts once
+    created_at = BigIntegerField()
 
 
 class Silence(Base):
@@ -324,7 +363,9 @@ TABLES = (
     Unresolved,
     Event,
     Alert,
+    Decision,
     Order,
+    Announcement,
     Silence,
     Blindness,
     Backlog,

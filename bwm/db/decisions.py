@@ -1,0 +1,44 @@
+"""Decisions with their orders, written together with the events that they are about."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from bwm.db import journal, schema
+from bwm.order import State
+from bwm.policy.decision import Decision, telling
+
+
+def put(decisions: Iterable[Decision], seqs: Mapping[str, int], network: str, now: int) -> list[int]:
+    """Write decisions, an event for each, and their orders. ``seqs``: the numbers of the events that are new.
+
+    A decision on an event that was in the journal before is passed over: it was decided then. Returns the numbers of
+    the decisions that were written. Call inside a transaction.
+    """
+    written = []
+    for decision in decisions:
+        seq = seqs.get(decision.event.key) if decision.event else None
+        if decision.event is not None and seq is None:
+            continue
+        row = schema.Decision.create(
+            policy=decision.policy,
+            version=decision.version,
+            event=seq,
+            vault=decision.vault,
+            facts=json.dumps(dict(decision.facts)),
+            reason=decision.reason,
+            decided_at=now,
+        )
+        journal.append([telling(decision, row.id, network, now)])
+        for wish in decision.wishes:
+            schema.Order.create(
+                action=wish.action,
+                target=wish.target,
+                decision=row.id,
+                step=wish.step,
+                arguments=json.dumps(dict(wish.arguments)),
+                guard=wish.guard.as_json() if wish.guard else None,
+                state=str(State.PENDING),
+                due_at=now + wish.delay_s,
+            )
+        written.append(int(row.id))
+    return written
