@@ -37,7 +37,7 @@ class Session:
 
         from bwm.db.database import Database
 
-        _refuse_root(config)
+        refuse_root(config)
         database = Database(config.database_url, config.network)
         try:
             with database.connection():
@@ -49,7 +49,7 @@ class Session:
             ) from error
 
 
-def _refuse_root(config: "Config") -> None:
+def refuse_root(config: "Config") -> None:
     """Raise UsageError when root would make files among those of the daemon's user, who could not write them."""
     if os.geteuid() != 0 or not config.state_dir.exists():
         return

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bwm.cli.session import Session, pass_session
+from bwm.cli.session import Session, pass_session, refuse_root
 from bwm.daemon.lock import Lock
 from bwm.db.backup import back_up, database_file
 from bwm.db.backup import restore as restore_backup
@@ -44,6 +44,7 @@ def restore(session: Session, file: Path, yes: bool) -> None:
       $ bwm restore /mnt/usb/bwm-backup.sqlite
     """
     config = session.config()
+    refuse_root(config)
     lock = Lock(config.state_dir)
     try:
         path = database_file(config.database_url)

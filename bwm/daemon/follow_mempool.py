@@ -8,6 +8,7 @@ from bwm.daemon.finder import Finder
 from bwm.daemon.read_again import SecondReading
 from bwm.daemon.writer import Writer
 from bwm.db import sightings
+from bwm.errors import NodeForbidden
 from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Absence, plan_absences, plan_mempool
 from bwm.watch.pool import TxPool
@@ -114,6 +115,12 @@ class MempoolFollower:
             self._known -= set(self._node.spent_in_mempool(coins).values())
         taught.clear()
 
+    def _mempool_is_loaded(self) -> bool:
+        try:
+            return self._node.mempool_is_loaded()
+        except NodeForbidden:
+            return True  # not allowed to know: two looks must do
+
     def _miss(self, present: set[str]) -> None:
         """Sighted transactions that are gone. A rival proves it; without one the next look must agree.
 
@@ -132,6 +139,8 @@ class MempoolFollower:
             if rivals or sighting.txid in self._missed_once:
                 absences.append(Absence(sighting, rivals[0] if rivals else None))
         self._missed_once = missed
+        if not all(absence.rival for absence in absences) and not self._mempool_is_loaded():
+            absences = [absence for absence in absences if absence.rival]
         if absences:
             facts = self._writer.facts(absence.sighting for absence in absences)
             self._writer.write(plan_absences(absences, facts, self._writer.now()))

@@ -4,7 +4,6 @@ The feed is subscribed to first, then everything is caught up from the cursor; a
 reconnect, gap, disconnected block, and every few seconds whatever the feed says.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 from bwm.chain.network import Network
 from bwm.clock import Clock
 from bwm.daemon.armed_locks import ArmedLockWatch
+from bwm.daemon.feed_queue import FeedQueue
 from bwm.daemon.follow_chain import ChainFollower
 from bwm.daemon.follow_mempool import MempoolFollower
 from bwm.daemon.probe import CoinProbe
@@ -92,7 +92,7 @@ class Ingest(threading.Thread):
         self.endpoints: Mapping[str, str] = {}  # of the feed, by topic; whoever starts it says so here
         self._connected: set[str] = set()
         self._feed_patience = clock.monotonic() + _FEED_PATIENCE_S
-        self._queue: queue.SimpleQueue[FeedMessage] = queue.SimpleQueue()
+        self._queue = FeedQueue()
         self._stopping = threading.Event()
         self._due = 0.0  # when to reconcile next, on the monotonic clock
         self._newcomers_due = 0.0
@@ -191,19 +191,11 @@ class Ingest(threading.Thread):
         timeout = min(_IDLE_S, max(0.0, self._due - self._clock.monotonic()))
         if timeout == 0.0 or self._has_backlog:
             return self.heard()
-        try:
-            return [self._queue.get(timeout=timeout), *self.heard()]
-        except queue.Empty:
-            return []
+        return self._queue.take(timeout)
 
     def heard(self) -> list[FeedMessage]:
         """What the feed said and nobody has read yet. Never waits."""
-        messages = []
-        while True:
-            try:
-                messages.append(self._queue.get_nowait())
-            except queue.Empty:
-                return messages
+        return self._queue.take()
 
     def _work(self, messages: list[FeedMessage]) -> None:
         parts = self._parts

@@ -205,6 +205,10 @@ class Bitcoind:
         mempool = self.rpc.call("getrawmempool", False, True)
         return mempool["txids"], mempool["mempool_sequence"]
 
+    def mempool_is_loaded(self) -> bool:
+        """False while a node that was just started still reads its mempool from disk."""
+        return bool(self.rpc.call("getmempoolinfo").get("loaded", True))
+
     def test_mempool_accept(
         self, transactions: Sequence[bytes], max_feerate_sats_per_kvb: int = 0
     ) -> list[MempoolVerdict]:

@@ -181,6 +181,10 @@ class SimNode(Bitcoind):
         self._ask()
         return list(self._ledger.mempool), self._ledger.moment
 
+    def mempool_is_loaded(self) -> bool:
+        self._ask()
+        return True
+
     # Coins
 
     def coins(self, outpoints: Iterable[bytes], include_mempool: bool) -> dict[bytes, Coin]:
