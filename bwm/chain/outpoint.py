@@ -17,7 +17,7 @@ def parse_txid(text: str) -> str:
     Raises UsageError with what is wrong unless the text is 64 hexadecimal digits.
     """
     txid = text.lower()
-    if len(txid) == 64 and _HEX_DIGITS.issuperset(txid):
+    if _is_hex(txid):
         return txid
     if any(character.isspace() for character in text):
         raise UsageError("a txid has no spaces or line breaks in it: remove them")
@@ -26,6 +26,14 @@ def parse_txid(text: str) -> str:
     if not _HEX_DIGITS.issuperset(txid):
         raise UsageError("a txid has only the digits 0-9 and a-f: copy it again")
     raise UsageError(f"a txid has 64 hexadecimal digits, this one has {len(txid)}: copy it again, whole")
+
+
+def _is_hex(text: str) -> bool:
+    """Whether these are 64 hexadecimal digits. ``fromhex`` passes over spaces, but then too few bytes come out."""
+    try:
+        return len(text) == 64 and len(bytes.fromhex(text)) == 32
+    except ValueError:
+        return False
 
 
 def parse_outpoint(text: str) -> bytes:

@@ -12,10 +12,9 @@ Rows or objects of the same name are one vault; of what a vault has only one of,
 """
 
 import csv
-import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +39,8 @@ _COLUMNS = {
 """The columns of CSV and the keys of JSON that mean the same."""
 
 _KEYS = frozenset(_COLUMNS.values())
-_LISTS = ("txids", "outpoints", "addresses", "descriptors", "tags")
+_LISTS = frozenset(("txids", "outpoints", "addresses", "descriptors", "tags"))
+_OFTEN = _LISTS | {"name"}
 _TRIGGERS = {"txid": "txids", "outpoint": "outpoints", "script": "addresses", "descriptor": "descriptors"}
 _PRINTED = ("triggers", "covered_from")  # what list-vaults --json has besides
 _BETWEEN = re.compile(r"[\s,]*")
@@ -58,11 +58,11 @@ def read_vaults(text: str, network: Network, usual: Wish) -> tuple[Wish, ...]:
     drafts: dict[str, _Draft] = {}
     for line, fields in rows:
         try:
-            name = _name(fields)
-            written = _as_written(fields)
-            if name not in drafts:
-                drafts[name] = _Draft(name, usual)
-            drafts[name].add(written, network)
+            draft = drafts.get(name) if isinstance(name := fields.get("name"), str) else None
+            if draft is None:
+                name = _name(fields)
+                draft = drafts[name] = _Draft(name, usual, network)
+            draft.add(_as_written(fields))
         except UsageError as error:
             raise UsageError(f"Line {line}: {error} Nothing was added.") from None
     if not drafts:
@@ -101,21 +101,31 @@ def _after_gap(text: str, at: int) -> int:
 
 def _csv_rows(text: str) -> Iterator[tuple[int, _Fields]]:
     """The rows below the head line, with the keys that JSON has."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_lines(text), strict=True)
     try:
         head = [cell.strip().lower() for cell in next(reader, [])]
         if unknown := [cell for cell in head if cell not in _COLUMNS]:
             raise UsageError(f"Line 1: unknown column {unknown[0]!r}; use {', '.join(_COLUMNS)}. Nothing was added.")
+        keys = [_COLUMNS[column] for column in head]
         for row in reader:
             if len(row) > len(head):
                 raise UsageError(f"Line {reader.line_num}: more cells than the head line. Nothing was added.")
-            yield reader.line_num, _fields_of(dict(zip(head, row, strict=False)))
+            yield reader.line_num, _fields_of(keys, row)
     except csv.Error as error:
         raise UsageError(f"Line {reader.line_num}: no valid CSV: {error}. Nothing was added.") from None
 
 
-def _fields_of(cells: Mapping[str, str]) -> _Fields:
-    named = {_COLUMNS[column]: cell.strip() for column, cell in cells.items() if cell.strip()}
+def _lines(text: str) -> Iterator[str]:
+    """One by one: a file with a million of them is large enough as it is."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin) + 1 or len(text)
+        yield text[begin:end]
+        begin = end
+
+
+def _fields_of(keys: Sequence[str], row: Sequence[str]) -> _Fields:
+    named = {key: stripped for key, cell in zip(keys, row, strict=False) if (stripped := cell.strip())}
     return {key: cell.split() if key in _LISTS else cell for key, cell in named.items()}
 
 
@@ -129,6 +139,8 @@ def _name(fields: _Fields) -> str:
 
 def _as_written(fields: _Fields) -> _Fields:
     """What list-vaults prints, as a person would have written it: each trigger in the list of its kind."""
+    if fields.keys().isdisjoint(_PRINTED) and None not in fields.values():
+        return fields
     own = {key: value for key, value in fields.items() if key not in _PRINTED and value is not None}
     triggers = fields.get("triggers", [])
     if not isinstance(triggers, list):
@@ -144,22 +156,24 @@ def _as_written(fields: _Fields) -> _Fields:
 class _Draft:
     """A vault that grows row by row."""
 
-    def __init__(self, name: str, usual: Wish) -> None:
+    def __init__(self, name: str, usual: Wish, network: Network) -> None:
         self._wish = replace(usual, name=name)
         self._lists: dict[str, list[str]] = {key: list(getattr(usual, key)) for key in _LISTS}
-
-    def add(self, fields: _Fields, network: Network) -> None:
-        """Take in what one row says. Raises UsageError for what cannot be understood."""
-        if unknown := [key for key in fields if key not in _KEYS]:
-            raise UsageError(f"unknown key {unknown[0]!r}; use {', '.join(_COLUMNS.values())}.")
-        checks: dict[str, Callable[[str], object]] = {
+        self._checks: dict[str, Callable[[str], object]] = {
             "txids": parse_txid,
             "outpoints": parse_outpoint,
             "addresses": lambda text: script_of_address(text, network),
         }
-        for key in _LISTS:
-            if key in fields:
-                self._lists[key] += _texts(fields, key, checks.get(key, str))
+
+    def add(self, fields: _Fields) -> None:
+        """Take in what one row says. Raises UsageError for what cannot be understood."""
+        if not fields.keys() <= _KEYS:
+            unknown = next(key for key in fields if key not in _KEYS)
+            raise UsageError(f"unknown key {unknown!r}; use {', '.join(_COLUMNS.values())}.")
+        for key in fields.keys() & _LISTS:
+            self._lists[key] += _texts(fields, key, self._checks.get(key, str))
+        if fields.keys() <= _OFTEN:
+            return
         single: dict[str, Any] = {}
         if "birthday" in fields:
             single["birthday"] = str(fields["birthday"])
@@ -181,9 +195,11 @@ class _Draft:
 
 def _texts(fields: _Fields, key: str, check: Callable[[str], object] = str) -> tuple[str, ...]:
     texts = fields.get(key, ())
-    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+    if not isinstance(texts, list | tuple):
         raise UsageError(f"{key} must be a list of texts.")
     for text in texts:
+        if not isinstance(text, str):
+            raise UsageError(f"{key} must be a list of texts.")
         try:
             check(text)
         except UsageError as error:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bwm.chain.outpoint import outpoint_key, txid_text
+from bwm.chain.outpoint import outpoint_key, txid_key, txid_text
 from bwm.errors import NodeForbidden
 from bwm.node.answers import Coin, FoundTransaction
 from bwm.node.bitcoind import Bitcoind
@@ -42,10 +42,11 @@ def look_up(
     progress = _Progress(len(outpoints) + probed * len(txids), on_progress)
     coins = _coins(node, list(outpoints), progress)
     missing = [key for key in outpoints if key not in coins]
-    names = {*txids, *(txid_text(key[:32]) for key in missing)}
-    mempool = names.intersection(node.mempool_txids()[0]) if names else set()
-    coins |= node.coins([key for key in missing if txid_text(key[:32]) in mempool], include_mempool=True)
-    transactions = node.transactions(sorted(names if _may_have_txindex(node, names) else mempool))
+    makers = {*map(txid_key, txids), *(key[:32] for key in missing)}
+    mempool = makers.intersection(map(txid_key, node.mempool_txids()[0])) if makers else set()
+    coins |= node.coins([key for key in missing if key[:32] in mempool], include_mempool=True)
+    wanted = makers if makers and _may_have_txindex(node) else mempool
+    transactions = node.transactions(sorted(map(txid_text, wanted)))
     probes = [outpoint_key(txid, vout) for txid in txids if txid not in transactions for vout in range(probed)]
     heights = {txid_text(key[:32]): coin.height for key, coin in _coins(node, probes, progress).items() if coin.height}
     shallow = len(txids) > _FEW and len(transactions) < len(txids)
@@ -69,9 +70,9 @@ def _side_by_side(ask: Callable[[_A], _B], parts: Sequence[_A]) -> Iterator[_B]:
         yield from threads.map(ask, parts)
 
 
-def _may_have_txindex(node: Bitcoind, names: Collection[str]) -> bool:
+def _may_have_txindex(node: Bitcoind) -> bool:
     try:
-        return bool(names) and node.has_txindex()
+        return node.has_txindex()
     except NodeForbidden:
         return True  # not allowed to know: ask it for every transaction
 

@@ -151,6 +151,8 @@ class _Reader:
 
     def script_keys(self) -> Iterable[NewKey]:
         """The scripts whose coins are to be found."""
+        if not (self._scripts or self.wish.descriptors):
+            return ()
         return (key for trigger in self._triggers for key in trigger.keys if key.what is What.SCRIPT)
 
     def vault(self, tip: BlockRef, coins: dict[bytes, list[NewKey]]) -> NewVault:
@@ -185,8 +187,8 @@ class _Reader:
 
     def _look_for_spent(self, outpoints: Sequence[bytes], known: Known, tip: BlockRef) -> None:
         """A node with txindex tells where a spent coin was made: its spend is looked for from there on."""
-        lost = []
-        for outpoint in outpoints:
+        lost = [] if known.transactions else list(outpoints)
+        for outpoint in outpoints if known.transactions else ():
             made = known.transactions.get(txid_text(outpoint[:32]))
             if made is not None and made.confirmations > 0:
                 self._born(tip.height - made.confirmations + 1)
@@ -215,7 +217,7 @@ class _Reader:
 
     def _with_coins(self, trigger: NewTrigger, coins: dict[bytes, list[NewKey]]) -> NewTrigger:
         """Add the coins found; of a descriptor keep the first scripts, and a gap limit beyond the last with coins."""
-        if all(key.what is not What.SCRIPT for key in trigger.keys):
+        if trigger.kind in ("txid", "outpoint"):
             return trigger
         last_used: dict[int | None, int] = {}
         for key in trigger.keys:

@@ -1,13 +1,15 @@
 """New vaults on their way into the database: one, or thousands with a million triggers.
 
-Their rows are laid down in temporary tables first, which locks nobody out. Then they are copied in one go; the watch
-list in the order of its keys, so that its tree grows at the end and not everywhere.
+Their rows are written by hand, those of the watch list in the order of their keys: its tree then grows at its end, and
+not everywhere at once.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
+from operator import itemgetter
+from typing import Any
 
 from bwm.db import raw, settings
 from bwm.db.database import Database
@@ -16,22 +18,11 @@ from bwm.db.vaults import NewTrigger, NewVault, first_unread, refuse_taken
 from bwm.errors import UsageError
 
 _MANY = 10_000  # triggers
-_CACHE_KIB = 64_000  # for the pages of the trees that many rows change
-_BATCH = 10_000  # triggers laid down between two signs of progress
+_CACHE_KIB = 200_000  # for the pages of the trees that many rows change
+_BATCH = 20_000  # rows written between two signs of progress
 
 OnProgress = Callable[[float], None]
-
-_STAGES = {
-    "staged_trigger": """
-        CREATE TEMPORARY TABLE staged_trigger AS
-        SELECT trigger.id AS number, vault.name AS vault, kind, key, trigger.created_at FROM trigger, vault WHERE 1 = 0
-    """,
-    "staged_watch": """
-        CREATE TEMPORARY TABLE staged_watch AS
-        SELECT trigger_id AS number, key, what, sats, branch, position FROM watch WHERE 1 = 0
-    """,
-}
-"""Columns of the same types as those they go to, on every database."""
+_Row = tuple[Any, ...]
 
 
 def add(
@@ -41,49 +32,98 @@ def add(
 
     Raises UsageError when a name is taken or an address is a guardian's.
     """
-    if sum(len(vault.triggers) for vault in vaults) > _MANY and database.path:
-        raw.run(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    with _stages():
-        with database.transaction():
-            _lay_down(vaults, now, on_progress)
-        with database.transaction():
-            refuse_taken(*(vault.name for vault in vaults))
-            _refuse_guardians(vaults)
-            _insert(vaults, now)
-            on_progress(50)
-            _copy(on_progress)
-            settings.next_generation()
+    total = sum(len(vault.triggers) for vault in vaults)
+    # Made and sorted before the database is locked: others write meanwhile.
+    watches = sorted(_watches(vaults), key=itemgetter(0))
+    ranged = sorted(_ranged_watches(vaults), key=itemgetter(0))
+    on_progress(10)
+    with _prepared_for(total, database), database.transaction():
+        refuse_taken(*(vault.name for vault in vaults))
+        _refuse_guardians(vaults)
+        ids = _insert_vaults(vaults, now)
+        first_id = _reserve_ids(database, total)
+        _write(
+            "INSERT INTO trigger (id, vault_id, kind, key, created_at) VALUES (?, ?, ?, ?, ?)",
+            _triggers(vaults, ids, first_id, now),
+            lambda written: on_progress(10 + 35 * written / total),
+        )
+        _write(
+            "INSERT INTO watch (key, what, trigger_id, sats) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            ((key, what, first_id + number, sats) for key, what, number, sats in watches),
+            lambda written: on_progress(45 + 45 * written / len(watches)),
+        )
+        _write(
+            """INSERT INTO watch (key, what, trigger_id, sats, branch, position) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT DO NOTHING""",
+            ((key, what, first_id + number, *rest) for key, what, number, *rest in ranged),
+        )
+        settings.next_generation()
     on_progress(100)
 
 
 @contextmanager
-def _stages() -> Iterator[None]:
-    for create in _STAGES.values():
-        raw.run(create)
+def _prepared_for(triggers: int, database: Database) -> Iterator[None]:
+    """With many rows to write, memory for the trees; and no look-up of each row's owner, who is written with it."""
+    if triggers <= _MANY or not database.path:
+        yield
+        return
+    raw.run(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    raw.run("PRAGMA foreign_keys = off")
     try:
         yield
     finally:
-        for table in _STAGES:
-            raw.run(f"DROP TABLE {table}")
+        raw.run("PRAGMA foreign_keys = on")
 
 
-def _lay_down(vaults: Sequence[NewVault], now: int, on_progress: OnProgress) -> None:
-    total = sum(len(vault.triggers) for vault in vaults)
-    numbered = enumerate((vault.name, trigger) for vault in vaults for trigger in vault.triggers)
-    while batch := list(islice(numbered, _BATCH)):
-        raw.run_many(
-            "INSERT INTO staged_trigger (number, vault, kind, key, created_at) VALUES (?, ?, ?, ?, ?)",
-            ((number, vault, new.kind, new.key, now) for number, (vault, new) in batch),
-        )
-        raw.run_many(
-            "INSERT INTO staged_watch (number, key, what, sats, branch, position) VALUES (?, ?, ?, ?, ?, ?)",
-            (row for number, (_, new) in batch for row in _watches(number, new)),
-        )
-        on_progress(40 * (batch[-1][0] + 1) / total)
+def _watches(vaults: Iterable[NewVault]) -> Iterator[_Row]:
+    """Rows of the watch list; in place of its id each has its trigger's number among the new ones."""
+    return (
+        (key.key, key.what.value, number, key.sats)
+        for number, trigger in _numbered(vaults)
+        for key in trigger.keys
+        if key.position is None
+    )
 
 
-def _watches(number: int, new: NewTrigger) -> Iterator[tuple[object, ...]]:
-    return ((number, key.key, str(key.what), key.sats, key.branch, key.position) for key in new.keys)
+def _ranged_watches(vaults: Iterable[NewVault]) -> Iterator[_Row]:
+    """The same of the scripts of descriptors, which say besides where on it they are."""
+    return (
+        (key.key, key.what.value, number, key.sats, key.branch, key.position)
+        for number, trigger in _numbered(vaults)
+        if trigger.kind == "descriptor"
+        for key in trigger.keys
+        if key.position is not None
+    )
+
+
+def _numbered(vaults: Iterable[NewVault]) -> Iterator[tuple[int, NewTrigger]]:
+    return enumerate(trigger for vault in vaults for trigger in vault.triggers)
+
+
+def _triggers(vaults: Iterable[NewVault], ids: Mapping[str, int], first_id: int, now: int) -> Iterator[_Row]:
+    new_ids = count(first_id)
+    for vault in vaults:
+        vault_id = ids[vault.name]
+        for trigger in vault.triggers:
+            yield next(new_ids), vault_id, trigger.kind, trigger.key, now
+
+
+def _write(sql: str, rows: Iterator[_Row], on_written: Callable[[int], None] = lambda written: None) -> None:
+    written = 0
+    while batch := list(islice(rows, _BATCH)):
+        raw.run_many(sql, batch)
+        written += len(batch)
+        on_written(written)
+
+
+def _reserve_ids(database: Database, number: int) -> int:
+    """The first of so many ids in a row that triggers may have. Nobody else adds any until the transaction ends."""
+    if not database.path:
+        raw.run("LOCK TABLE trigger IN EXCLUSIVE MODE")
+    first: int = raw.rows("SELECT COALESCE(MAX(id), 0) + 1 FROM trigger")[0][0]
+    if not database.path:
+        raw.run("SELECT setval(pg_get_serial_sequence('trigger', 'id'), ?)", first + number - 1)
+    return first
 
 
 def _refuse_guardians(vaults: Sequence[NewVault]) -> None:
@@ -96,8 +136,8 @@ def _refuse_guardians(vaults: Sequence[NewVault]) -> None:
             )
 
 
-def _insert(vaults: Sequence[NewVault], now: int) -> None:
-    """The vaults themselves, and the order to read the chain for each."""
+def _insert_vaults(vaults: Sequence[NewVault], now: int) -> dict[str, int]:
+    """The vaults themselves, and the order to read the chain for each. Their ids by name."""
     rows, readings = [], []
     for vault in vaults:
         height, block_hash = (vault.registered.height, vault.registered.hash) if vault.registered else (None, None)
@@ -114,21 +154,4 @@ def _insert(vaults: Sequence[NewVault], now: int) -> None:
         VALUES ((SELECT id FROM vault WHERE name = ?), ?, ?, ?)""",
         readings,
     )
-
-
-def _copy(on_progress: OnProgress) -> None:
-    raw.run("""
-        INSERT INTO trigger (vault_id, kind, key, created_at)
-        SELECT vault.id, staged.kind, staged.key, staged.created_at
-        FROM staged_trigger AS staged JOIN vault ON vault.name = staged.vault ORDER BY staged.number
-    """)
-    on_progress(70)
-    raw.run("""
-        INSERT INTO watch (key, what, trigger_id, sats, branch, position)
-        SELECT new.key, new.what, trigger.id, new.sats, new.branch, new.position
-        FROM staged_watch AS new JOIN staged_trigger AS staged ON staged.number = new.number
-        JOIN vault ON vault.name = staged.vault
-        JOIN trigger ON trigger.vault_id = vault.id AND trigger.kind = staged.kind AND trigger.key = staged.key
-        WHERE true ORDER BY new.key
-        ON CONFLICT DO NOTHING
-    """)
+    return dict(raw.rows("SELECT name, id FROM vault"))
