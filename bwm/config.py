@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bwm.chain.network import NETWORKS
+from bwm.config_alerts import AlertsConfig, DrillConfig, read_alerts, read_drill
 from bwm.errors import ConfigError
 from bwm.secret import Secret
 from bwm.severity import Severity
@@ -98,6 +99,8 @@ class Config:
     gap_limit: int = GAP_LIMIT  # unused addresses of a descriptor that are watched beyond the last used one
     heartbeat: HeartbeatConfig | None = None
     peer_nodes: tuple[PeerNodeConfig, ...] = ()
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    drill: DrillConfig = field(default_factory=DrillConfig)
     source: Path | None = None
 
 
@@ -150,17 +153,21 @@ def read(top: Table, network: str | None = None) -> Config:
     network = network or of_file
     state_dir = top.path("state_dir") or default_state_dir(network)
     defaults = top.table("defaults")
+    channels = _channels(top)
+    people = {person for channel in channels for person in channel.people}
     config = Config(
         network=network,
         state_dir=state_dir,
         node=_node(top.table("node")),
         database_url=_database_url(top.table("database")) or f"sqlite:///{state_dir / 'bwm.sqlite'}",
-        channels=_channels(top),
+        channels=channels,
         final_depth=defaults.whole("final_depth", FINAL_DEPTH, 1, 10_000),
         reconcile_every_s=defaults.duration("reconcile_every", RECONCILE_EVERY_S, 1, 600),
         gap_limit=defaults.whole("gap_limit", GAP_LIMIT, 1, 1000),
         heartbeat=_heartbeat(top.table("heartbeat")),
         peer_nodes=_peer_nodes(top),
+        alerts=read_alerts(top.table("alerts"), people),
+        drill=read_drill(top.table("drill")),
         source=top.file.path,
     )
     defaults.finish()

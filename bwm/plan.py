@@ -91,6 +91,7 @@ class AlertChange:
     people: tuple[str, ...] = ()  # who hears it first; empty: as the configuration has it, else every channel
     repeat_every_s: int | None = None  # seconds, until acknowledged; None: as its severity has it
     escalation: tuple[Rung, ...] = ()  # who hears it later, while nobody answers; empty: as configured
+    hidden_from: str | None = None  # a person whose channels must not show it
 
 
 @dataclass(frozen=True, slots=True)

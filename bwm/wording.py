@@ -4,7 +4,7 @@ First what happened and to which vault, then how much, then what can be done now
 the node did not confirm.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bwm.clock import rfc3339
@@ -64,6 +64,23 @@ def tell(about: Event, latest: Event, opened_at: int, alert_id: str, redact: Col
         lines.append(advice)
     lines.append(f"Alert {alert_id}. To stop the repeats: bwm ack {alert_id}")
     return Text(_headline(about, latest, redact)[:199], "\n".join(lines)[:999])
+
+
+_SORTS = 12
+"""So many sorts of alerts does a digest name."""
+
+
+def tell_digest(sorts: Sequence[tuple[str, str | None, int]], redact: Collection[str] = ()) -> Text:
+    """Many alerts in one message. ``sorts``: kind of event, name of vault or guardian, how many; the most first."""
+    total = sum(count for _, _, count in sorts)
+    lines = [
+        f"{count:,} x {kind}{f' ({owner})' if owner and 'vault' not in redact else ''}"
+        for kind, owner, count in sorts[:_SORTS]
+    ]
+    if len(sorts) > _SORTS:
+        lines.append(f"and {sum(count for _, _, count in sorts[_SORTS:]):,} more")
+    lines.append("Each of them: bwm alerts")
+    return Text(f"{total:,} alerts together", "\n".join(lines)[:999])
 
 
 def _headline(about: Event, latest: Event, redact: Collection[str]) -> str:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
 GROUND = "errors clock secret severity toml config logs"
-PURE = "chain watch guardian event order policy health plan plan_guardian wording response"
+PURE = "chain watch guardian event order hold answer policy health plan plan_guardian wording response"
 WORLD = "node db actions channels"
 
 MAY_IMPORT = {
@@ -26,13 +26,16 @@ MAY_IMPORT = {
     "severity": "",
     "logs": "",
     "toml": "errors secret",
-    "config": "chain errors secret severity toml",
+    "config": "chain config_alerts errors secret severity toml",
+    "config_alerts": "errors hold order secret severity toml",
     "chain": "errors",
     "watch": "chain errors",
     "guardian": "chain errors",
     "response": "chain errors",
     "event": "chain clock watch guardian",
-    "order": "errors",
+    "order": "errors severity",
+    "hold": "severity",
+    "answer": "",
     "health": "clock event severity",
     "policy": "event order severity watch",
     "plan": f"errors severity {PURE}",
@@ -50,7 +53,8 @@ MAY_IMPORT = {
 
 # What computes and nothing else. The kinds in watch/triggers/ are found by walking their folder.
 COMPUTING = (
-    "abc base64 binascii bisect bitcoin collections dataclasses decimal enum functools hashlib heapq itertools json "
+    "abc base64 binascii bisect bitcoin collections dataclasses datetime decimal enum fnmatch functools hashlib "
+    "heapq hmac itertools json "
     "math operator re string struct types typing bwm"
 )
 WALKING = {"importlib", "pkgutil"}

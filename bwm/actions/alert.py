@@ -19,6 +19,7 @@ class Story:
     about: Event
     latest: Event
     opened_at: int  # unix seconds
+    answer_code: str | None = None  # acknowledges it as this message tells it
 
 
 class Attempt(Protocol):
@@ -58,6 +59,8 @@ def message(story: Story, attempt: Attempt, redact: tuple[str, ...], now: int) -
         update=attempt.told_revision is not None and attempt.told_revision < attempt.revision,
         may_repeat=attempt.may_repeat,
         at=now,
+        answer_code=story.answer_code,
+        is_drill=story.about.detail.get("drill") is not None,
     )
 
 

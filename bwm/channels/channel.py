@@ -15,7 +15,7 @@ class Entry:
     alert_id: str
     kind: str  # of its latest event
     event: int  # the seq of its latest event
-    title: str
+    severity: str
 
 
 @dataclass(frozen=True, slots=True)

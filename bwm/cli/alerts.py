@@ -1,17 +1,14 @@
-"""The commands about alerts."""
+"""The command that lists alerts."""
 
-import getpass
-import os
 from typing import Any
 
 import click
 
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
-from bwm.clock import SystemClock, rfc3339
+from bwm.clock import rfc3339
 from bwm.db import alerts as table
 from bwm.db import journal, outbox
-from bwm.errors import UsageError
 from bwm.wording import tell
 
 
@@ -30,7 +27,7 @@ def alerts(session: Session, state: str | None, as_json: bool) -> None:
       $ bwm alerts --json
     """
     with session.database(session.config()):
-        described = [_described(alert) for alert in table.listed(state)]
+        described = [_described(alert) for alert in table.listed(state, hidden=False)]
     if as_json:
         for alert in described:
             output.line(alert)
@@ -51,34 +48,6 @@ def alerts(session: Session, state: str | None, as_json: bool) -> None:
     )
 
 
-@click.command()
-@click.argument("ids", nargs=-1, metavar="[ALERT]...")
-@click.option("--all", "every", is_flag=True, help="All open alerts.")
-@click.option("--by", metavar="NAME", help="Who has read them; without: this user.")
-@pass_session
-def ack(session: Session, ids: tuple[str, ...], every: bool, by: str | None) -> None:
-    """Acknowledge alerts: they are not repeated any more.
-
-    An alert is named by the beginning of its id, as far as it is the only one. News of it is still told, once.
-
-    \b
-    Examples:
-      $ bwm ack mzxw6ytboi
-      $ bwm ack --all --by alice
-    """
-    if bool(ids) == every:
-        raise UsageError("Give the ids of alerts, or --all. `bwm alerts` lists them.")
-    who = by or os.environ.get("SUDO_USER") or getpass.getuser()
-    with session.database(session.config()) as database, database.transaction():
-        meant = table.listed(table.OPEN) if every else [table.find(text) for text in ids]
-        for alert in meant:
-            table.acknowledge(alert.id, who, SystemClock().now())
-    for alert in meant:
-        click.echo(f"Acknowledged {alert.id}.")
-    if not meant:
-        output.note("No alert is open.")
-
-
 def _described(alert: Any) -> dict[str, Any]:
     """An alert as it is printed."""
     about, latest = journal.get(alert.event_id), journal.get(alert.last_event_id)
@@ -93,9 +62,11 @@ def _described(alert: Any) -> dict[str, Any]:
         "title": text.title,
         "body": text.body,
         "state": alert.state,
+        "revision": alert.revision,
         "created_at": rfc3339(alert.created_at),
         "acknowledged_at": _time(alert.acknowledged_at),
         "acknowledged_by": alert.acknowledged_by,
+        "snoozed_until": _time(alert.since) if alert.snoozed_s and alert.state == table.OPEN else None,
         "deliveries": [_delivery(order) for order in outbox.of_alert(alert.id)],
     }
 
@@ -107,6 +78,9 @@ def _delivery(order: Any) -> dict[str, Any]:
         "attempts": order.attempts,
         "last_error": order.last_error,
         "delivered_at": _time(order.done_at),
+        "due_at": _time(order.due_at),
+        "rung": order.rung,
+        "held": bool(order.held),
     }
 
 

@@ -10,29 +10,34 @@ lapses, and the order is sent again with the same id, marked.
 import math
 import random
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import structlog
 
 from bwm.actions import alert as alert_action
+from bwm.actions import digest
 from bwm.actions.alert import Story
+from bwm.answer import code
 from bwm.channels.channel import Channel, Message
 from bwm.clock import Clock
+from bwm.daemon.lanes import Batch, Lanes, entries, in_parts
+from bwm.daemon.unwritten import Unwritten
 from bwm.db import journal, outbox
+from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.db.outbox import Claim
 from bwm.db.schema import Alert
 from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryUncertain
-from bwm.order import after_failure, next_repeat
+from bwm.order import after_failure
+from bwm.severity import Severity
 
 log = structlog.get_logger()
 
 _LOOK_EVERY_S = 1.0  # the command line, too, changes the outbox
 _AT_ONCE = 32  # deliveries of one channel under way; a thread for one is made only when all others are busy
-_KEPT_UNWRITTEN = 1000  # messages that wait in memory while the database cannot be written
+_RESERVED = 4  # of them for what is critical or worse: a flood of anything else leaves them free
 
 
 class ChannelWorker(threading.Thread):
@@ -45,8 +50,15 @@ class ChannelWorker(threading.Thread):
         database: Database,
         clock: Clock,
         on_trouble: Callable[[str, str | None], None],
+        target: Target | None = None,
+        *,
+        answer_key: bytes = b"",
+        may_digest: bool = False,
     ) -> None:
-        """``on_trouble`` hears the channel's name after each delivery, with what is wrong or None."""
+        """``on_trouble`` hears the channel's name after each delivery, with what is wrong or None.
+
+        ``answer_key``: of the codes that acknowledge; without it messages hold none. ``may_digest``: people read it.
+        """
         super().__init__(name=f"channel {channel.name}", daemon=True)
         self.channel = channel
         self.failure: BaseException | None = None
@@ -58,8 +70,10 @@ class ChannelWorker(threading.Thread):
         self._stopping = threading.Event()
         self._is_down = False
         self._looked_at = math.inf  # by the wall clock: at first nobody knows what it was before
-        self._unwritten: deque[Message] = deque(maxlen=_KEPT_UNWRITTEN)
-        self._under_way: dict[Future[None], tuple[Claim, Any]] = {}
+        self._answer_key = answer_key
+        self._lanes = Lanes(target or Target(channel.name, Severity.INFO), database, clock, may_digest=may_digest)
+        self._unwritten = Unwritten()
+        self._under_way: dict[Future[None], Batch] = {}
 
     def wake(self) -> None:
         """Something may be due."""
@@ -94,19 +108,19 @@ class ChannelWorker(threading.Thread):
 
     def shout(self, message: Message) -> None:
         """Tell what could not be written down. From any thread."""
-        self._unwritten.append(message)
+        self._unwritten.add(message)
         self._bell.set()
 
     def _shout_one(self) -> bool:
         """Deliver from memory. What fails is kept and tried again; what succeeds is told again once it is written."""
-        if not self._unwritten:
+        message = self._unwritten.next()
+        if message is None:
             return False
-        message = self._unwritten[0]
         try:
             self._carry_out(message)
         except ChannelError as error:
             log.warning("channel.failing", channel=self.channel.name, error=str(error))
-            self._unwritten.rotate(-1)
+            self._unwritten.put_last(message)
             return False
         self._unwritten.remove(message)
         log.info("alert.delivered_unwritten", channel=self.channel.name, alert=message.alert_id)
@@ -134,26 +148,21 @@ class ChannelWorker(threading.Thread):
             return False  # whoever writes the journal says so
 
     def _begin(self, senders: Executor) -> bool:
-        claims = self._claim(_AT_ONCE - len(self._under_way))
-        for claim in claims:
-            alert: Any = Alert.get_by_id(claim.alert_id)
-            sending = senders.submit(self._carry_out, self._message(alert, claim))
-            self._under_way[sending] = claim, alert
+        batches = self._take(_AT_ONCE - len(self._under_way), _RESERVED)
+        for batch in batches:
+            sending = senders.submit(self._carry_out, self._message(batch))
+            self._under_way[sending] = batch
             sending.add_done_callback(lambda _: self._bell.set())
-        return bool(claims)
+        return bool(batches)
 
     def _note_ended(self) -> bool:
         ended = [sending for sending in self._under_way if sending.done()]
         if not ended:
             return False
-        outcomes = [(*self._under_way[sending], sending.exception()) for sending in ended]
-        with self._database.transaction():
-            for claim, alert, error in outcomes:
-                self._record(claim, alert, error)
+        self._record_all([(self._under_way[sending], sending.exception()) for sending in ended])
         for sending in ended:
-            del self._under_way[sending]
-        for claim, _, error in outcomes:
-            self._tell(claim, error)
+            batch = self._under_way.pop(sending)
+            self._tell(batch, sending.exception())
         return True
 
     def turn(self) -> bool:
@@ -168,22 +177,27 @@ class ChannelWorker(threading.Thread):
 
     def deliver_one(self) -> bool:
         """Carry out the most urgent delivery that is due; False when none is."""
-        claims = self._claim(1)
-        for claim in claims:
-            self._send(claim)
-        return bool(claims)
+        batches = self._take(1, 0)
+        for batch in batches:
+            failure = None
+            try:
+                self._carry_out(self._message(batch))
+            except ChannelError as error:
+                failure = error
+            self._record_all([(batch, failure)])
+            self._tell(batch, failure)
+        return bool(batches)
 
-    def _claim(self, at_most: int) -> list[Claim]:
+    def _take(self, room: int, reserved: int) -> list[Batch]:
         """The most urgent deliveries that are due."""
         self._notice_clock()
         now = self._clock.now()
-        due_at = outbox.next_due(self.channel.name, now)
-        if at_most < 1 or due_at is None or due_at > now:
+        due_at = outbox.next_due_on(self.channel.name, now)
+        if room < 1 or due_at is None or due_at > now:
             return []
         with self._database.transaction():
-            now = self._clock.now()
-            outbox.lapse(now)
-            return outbox.claim_some(self.channel.name, now, at_most)
+            outbox.lapse(self._clock.now())
+        return self._lanes.take(room, reserved)
 
     def _notice_clock(self) -> None:
         """A clock that was set back would leave what is due waiting until it has caught up with itself."""
@@ -193,47 +207,60 @@ class ChannelWorker(threading.Thread):
                 outbox.bring_forward(now)
         self._looked_at = now
 
-    def _send(self, claim: Claim) -> None:
-        alert: Any = Alert.get_by_id(claim.alert_id)
-        failure = None
-        try:
-            self._carry_out(self._message(alert, claim))
-        except ChannelError as error:
-            failure = error
-        with self._database.transaction():
-            self._record(claim, alert, failure)
-        self._tell(claim, failure)
+    def _record_all(self, outcomes: Sequence[tuple[Batch, BaseException | None]]) -> None:
+        """How deliveries ended."""
+        pairs = [(claim, error) for batch, error in outcomes for claim in batch]
+        for part in in_parts(pairs):
+            with self._database.transaction():
+                for claim, error in part:
+                    self._record(claim, error)
+        for batch, error in outcomes:
+            if error is None and len(batch) > 1:
+                self._lanes.told(batch)
 
-    def _record(self, claim: Claim, alert: Any, error: BaseException | None) -> None:
+    def _record(self, claim: Claim, error: BaseException | None) -> None:
         """How a delivery ended. Call inside a transaction."""
         now = self._clock.now()
         if error is None:
-            outbox.succeeded(claim, next_repeat(alert.severity, alert.created_at, now), now)
+            outbox.succeeded(claim, now)
         elif isinstance(error, ChannelError):
             retry = after_failure(error, claim.attempt, now, random.random())  # noqa: S311 (jitter)
-            outbox.failed(claim, retry, str(error))
+            outbox.failed(claim, retry, str(error), now)
         else:
             raise error
 
-    def _tell(self, claim: Claim, error: BaseException | None) -> None:
+    def _tell(self, batch: Batch, error: BaseException | None) -> None:
         """Say so, each time: the trouble may be one of the daemon before this one, or nobody heard of it yet."""
         self._on_trouble(self.channel.name, None if error is None else str(error))
         if error is None:
             if self._is_down:
                 log.info("channel.back", channel=self.channel.name)
-            log.info("alert.delivered", channel=self.channel.name, alert=claim.alert_id, attempt=claim.attempt)
+            claim, together = batch[0], {"together": len(batch)} if len(batch) > 1 else {}
+            log.info(
+                "alert.delivered", channel=self.channel.name, alert=claim.alert_id, attempt=claim.attempt, **together
+            )
         elif not self._is_down:
             log.warning("channel.failing", channel=self.channel.name, error=str(error))
         self._is_down = error is not None
 
-    def _message(self, alert: Any, claim: Claim) -> Message:
+    def _message(self, batch: Batch) -> Message:
         """What to say; the least of it where something about the alert cannot be read."""
-        now = self._clock.now()
+        now, claim = self._clock.now(), batch[0]
+        if len(batch) > 1:
+            doubtful = any(claim.may_repeat for claim in batch)
+            return digest.message(claim.order_id, *entries(batch), self._redact, now, may_repeat=doubtful)
+        alert: Any = Alert.get_by_id(claim.alert_id)
         try:
             latest = journal.get(alert.last_event_id)
             about = latest if alert.event_id == alert.last_event_id else journal.get(alert.event_id)
-            story = Story(alert.id, alert.severity, about, latest, alert.created_at)
+            story = Story(alert.id, alert.severity, about, latest, alert.created_at, self._code(alert, claim))
             return alert_action.message(story, claim, self._redact, now)
         except Exception:
             log.exception("alert.unreadable", alert=alert.id)
             return alert_action.bare_message(alert.id, alert.severity, claim, now)
+
+    def _code(self, alert: Any, claim: Claim) -> str | None:
+        """What acknowledges the state of the alert that this attempt tells."""
+        if not self._answer_key:
+            return None
+        return code(self._answer_key, claim.alert_id, self.channel.name, alert.round, claim.revision)

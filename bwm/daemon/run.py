@@ -15,6 +15,7 @@ from bwm.channels.channel import Channel
 from bwm.clock import Clock, SystemClock
 from bwm.config import ChannelConfig, Config
 from bwm.daemon import keepsake
+from bwm.daemon.answering import answer_key
 from bwm.daemon.armed_locks import ArmedLockWatch
 from bwm.daemon.bell import BlockWaiter
 from bwm.daemon.connect import connect, endpoints_of, reach
@@ -29,13 +30,13 @@ from bwm.daemon.lock import Lock
 from bwm.daemon.notify import notify
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
+from bwm.daemon.targets import targets_of
 from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_peers import PeerWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
 from bwm.db import alerts, outbox
-from bwm.db.alerts import Target
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import BwmError, DatabaseTrouble, DatabaseUnwritable, NodeError
@@ -49,6 +50,7 @@ log = structlog.get_logger()
 
 Loop = Ingest | BlockWaiter | ChannelWorker | Heartbeat | PeerWatch
 
+_FOR_PROGRAMS = ("file", "webhook")  # kinds of channels that are told everything one by one, however much it is
 _LOOK_EVERY_S = 1.0
 _FEED_AGAIN_S = 300.0  # how often the node is asked where it publishes
 _ASK_AGAIN_S = 5.0  # the same, while there is no feed
@@ -112,12 +114,23 @@ class Daemon:
         self._network = network_of(config.network)
         self._node = node
         self._channels = channels
+        self._targets = targets_of(config)
         self.workers: list[ChannelWorker] = []
         self._shouters: list[tuple[ChannelWorker, ChannelConfig]] = []
         self._shouted: set[str] = set()
         self._health: HealthWatch | None = None
-        for channel, settings in zip(channels, config.channels, strict=True):
-            worker = ChannelWorker(channel, settings.redact, database, clock, self._on_channel_trouble)
+        key = answer_key(config.state_dir)
+        for channel, settings, target in zip(channels, config.channels, self._targets, strict=True):
+            worker = ChannelWorker(
+                channel,
+                settings.redact,
+                database,
+                clock,
+                self._on_channel_trouble,
+                target,
+                answer_key=key,
+                may_digest=settings.kind not in _FOR_PROGRAMS,
+            )
             self.workers.append(worker)
             self._shouters.append((worker, settings))
         self.ingest = Ingest(database, self._make_parts, clock, float(config.reconcile_every_s))
@@ -167,9 +180,7 @@ class Daemon:
         config, database, clock = self._config, self._database, self._clock
         watch_list = WatchList()
         finder = Finder(watch_list, self._node, self._network, config.gap_limit)
-        writer = Writer(
-            database, watch_list, self._targets(), clock, config.final_depth, self._wake_workers, self._shout
-        )
+        writer = Writer(database, watch_list, self._targets, clock, config.final_depth, self._wake_workers, self._shout)
         health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
         by_schedule = config.network != "regtest"
         return Parts(
@@ -185,9 +196,6 @@ class Daemon:
             health=health,
             host=HostWatch(config.state_dir, self._node, health, clock, mines_by_schedule=by_schedule),
         )
-
-    def _targets(self) -> list[Target]:
-        return [Target(channel.name, channel.min_severity) for channel in self._config.channels]
 
     def _owned_conditions(self) -> set[str]:
         channels = (f"channel/{channel.name}" for channel in self._config.channels)
@@ -234,7 +242,7 @@ class Daemon:
         """The feed first, then the loop that catches up, then who tells. ``notices``: what the start itself showed."""
         self.recover()
         if notices:
-            commit(self._database, plan_health(notices), self._targets(), self._clock.now())
+            commit(self._database, plan_health(notices), self._targets, self._clock.now())
         self._keep_note()
         if not self._channels:
             log.warning("channels.none", words="nobody will be told of anything; `bwm add-channel` adds a way")
@@ -248,7 +256,7 @@ class Daemon:
         now = self._clock.now()
         with self._database.transaction():
             outbox.lapse(now, all_leases=True)
-            alerts.order_missing(self._targets(), now)
+            alerts.order_missing(self._targets, now)
 
     def watch_over(self, stop: threading.Event) -> None:
         """Until ``stop``: look after the loops. Raises BwmError when one died or makes no turn any more."""

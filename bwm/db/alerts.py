@@ -1,7 +1,7 @@
-"""Alerts: one case each, opened once and kept up to date; and their acknowledgement."""
+"""Alerts: one case each, opened once and kept up to date, and who is told of them. For their answers see answers.py."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from peewee import fn
 from bwm.db import outbox, schema
 from bwm.errors import UsageError
 from bwm.event import alert_id
+from bwm.hold import QuietHours
+from bwm.order import Place, Rung, place_on_ladder
 from bwm.plan import AlertChange
 from bwm.severity import Severity
 
@@ -18,10 +20,13 @@ OPEN, ACKNOWLEDGED, RESOLVED = "open", "acknowledged", "resolved"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A channel that alerts of at least some severity go to."""
+    """A channel that alerts of at least some severity go to, and where it stands on the configured ladder."""
 
     channel: str
     min_severity: Severity
+    people: tuple[str, ...] = ()  # whom it reaches
+    ladder: tuple[Rung, ...] = ()  # the configured one, the same for every channel
+    quiet: tuple[QuietHours, ...] = ()  # the same: in which what can wait is kept back
 
 
 def put(changes: Iterable[AlertChange], seqs: Mapping[str, int], targets: Iterable[Target], now: int) -> None:
@@ -35,11 +40,31 @@ def put(changes: Iterable[AlertChange], seqs: Mapping[str, int], targets: Iterab
         if seq is None:
             continue
         known = schema.Alert.get_or_none(schema.Alert.case == change.case)
-        alert = _open(change, seq, now) if known is None else _update(known, change, seq)
-        severity = Severity(alert.severity)
-        for target in targets:
-            if severity.rank >= target.min_severity.rank:
-                outbox.order_delivery(alert.id, target.channel, now)
+        alert = _open(change, seq, now) if known is None else _update(known, change, seq, now)
+        for target, place in _placed(alert, targets):
+            outbox.order_delivery(alert.id, target.channel, now, place)
+
+
+def _placed(alert: Any, targets: Sequence[Target]) -> list[tuple[Target, Place]]:
+    """Who is told of an alert, and when. Where nobody would hear it first, all do whom it may reach."""
+    severity = Severity(alert.severity)
+    allowed = [target for target in targets if alert.hidden_from not in target.people]
+    reached = {person for target in allowed for person in target.people}
+    people = json.loads(alert.people)
+    if reached.isdisjoint(people):
+        people = []
+    own = tuple(Rung(tuple(names), after_s) for names, after_s in json.loads(alert.escalation))
+    places = []
+    for target in allowed:
+        ladder = () if alert.hidden_from else own or target.ladder
+        places.append(place_on_ladder(target.people, severity, people, ladder))
+    if not any(place and place.rung == 0 for place in places):
+        places = [Place(0, 0)] * len(allowed)
+    return [
+        (target, place)
+        for target, place in zip(allowed, places, strict=True)
+        if place and severity.rank >= target.min_severity.rank
+    ]
 
 
 def order_missing(targets: Iterable[Target], now: int) -> None:
@@ -50,10 +75,10 @@ def order_missing(targets: Iterable[Target], now: int) -> None:
     targets = tuple(targets)
     ordered = outbox.ordered()
     for alert in listed(OPEN):
-        severity = Severity(alert.severity)
-        for target in targets if severity is not Severity.INFO else ():
-            if severity.rank >= target.min_severity.rank and (alert.id, target.channel) not in ordered:
-                outbox.order_delivery(alert.id, target.channel, now)
+        if alert.severity != Severity.INFO:
+            for target, place in _placed(alert, targets):
+                if (alert.id, target.channel) not in ordered:
+                    outbox.order_delivery(alert.id, target.channel, now, place)
 
 
 def _open(change: AlertChange, seq: int, now: int) -> schema.Alert:
@@ -66,10 +91,18 @@ def _open(change: AlertChange, seq: int, now: int) -> schema.Alert:
         state=RESOLVED if change.resolves else OPEN,  # what is settled when it is told waits for nobody
         created_at=now,
         since=now,
-        people=json.dumps(change.people),
-        repeat_every_s=change.repeat_every_s,
-        escalation=json.dumps([[rung.people, rung.after_s] for rung in change.escalation]),
+        hidden_from=change.hidden_from,
+        **_wishes(change),
     )
+
+
+def _wishes(change: AlertChange) -> dict[str, object]:
+    """What a policy wants of the alert's deliveries."""
+    return {
+        "people": json.dumps(change.people),
+        "repeat_every_s": change.repeat_every_s,
+        "escalation": json.dumps([[rung.people, rung.after_s] for rung in change.escalation]),
+    }
 
 
 def _free_id(key: str) -> str:
@@ -78,16 +111,19 @@ def _free_id(key: str) -> str:
     return alert_id(key, 26) if schema.Alert.get_or_none(schema.Alert.id == short) else short
 
 
-def _update(alert: Any, change: AlertChange, seq: int) -> Any:
+def _update(alert: Any, change: AlertChange, seq: int, now: int) -> Any:
     alert.last_event_id = seq
+    alert.revision += 1
     if change.severity.rank > Severity(alert.severity).rank:
         alert.severity, alert.event_id = str(change.severity), seq
-        alert.state, alert.acknowledged_at, alert.acknowledged_by = OPEN, None, None  # what was answered was less
-        alert.state = OPEN  # graver than what was settled or acknowledged
-    alert.revision += 1
+        alert.acknowledged_at, alert.acknowledged_by, alert.under_duress = None, None, 0  # what was answered was less
+        alert.state, alert.since, alert.since_revision, alert.snoozed_s = OPEN, now, alert.revision, 0
+        alert.people, alert.repeat_every_s, alert.escalation = _wishes(change).values()
+        outbox.unmute(alert.id)
     settled = change.resolves is not None and change.resolves.rank >= Severity(alert.severity).rank
     if settled and alert.state == OPEN:
         alert.state = RESOLVED
+        outbox.close_ladder(alert.id)
     alert.save()
     return alert
 
@@ -103,27 +139,20 @@ def find(text: str) -> schema.Alert:
     return rows[0]
 
 
-def acknowledge(alert_id: str, by: str, now: int) -> bool:
-    """A person has read the alert: nothing about it is repeated. False when it was acknowledged before.
-
-    Call inside a transaction. Later news of the same case is still told, once.
-    """
-    changed = (
-        schema.Alert.update(state=ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by)
-        .where((schema.Alert.id == alert_id) & (schema.Alert.state != ACKNOWLEDGED))
-        .execute()
-    )
-    if changed:
-        outbox.close_deliveries(alert_id)
-    return bool(changed)
-
-
 def count_open() -> int:
     """Alerts that wait for a person."""
-    return int(schema.Alert.select(fn.COUNT(schema.Alert.id)).where(schema.Alert.state == OPEN).scalar())
+    shown = (schema.Alert.state == OPEN) & schema.Alert.hidden_from.is_null()
+    return int(schema.Alert.select(fn.COUNT(schema.Alert.id)).where(shown).scalar())
 
 
-def listed(state: str | None = None) -> list[schema.Alert]:
-    """Alerts, oldest first; all of them or those in one state."""
+def listed(state: str | None = None, *, hidden: bool = True) -> list[schema.Alert]:
+    """Alerts, oldest first; all of them or those in one state. Not ``hidden``: as they may be shown to anybody."""
     query = schema.Alert.select().order_by(schema.Alert.created_at, schema.Alert.event)
+    if not hidden:
+        query = query.where(schema.Alert.hidden_from.is_null() | (schema.Alert.state != OPEN))
     return list(query.where(schema.Alert.state == state) if state else query)
+
+
+def is_answered(alert: Any) -> bool:
+    """Whether a person who was free to do so has acknowledged it."""
+    return bool(alert.state == ACKNOWLEDGED and not alert.under_duress)

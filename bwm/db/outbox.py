@@ -4,19 +4,22 @@ Each change is an UPDATE that still names the state it saw, so of two claimers o
 paused past its lease can no longer report.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from bwm.db import raw
 from bwm.db.schema import Alert, Order
-from bwm.order import LEASE_S, LONGEST_WAIT_S, Retry, State, Step, next_repeat, step
+from bwm.hold import Subject
+from bwm.order import LEASE_S, LONGEST_WAIT_S, Place, Retry, Standing, State, Step, next_due, step
 from bwm.severity import Severity
 
 ALERT = "alert"
 _TRIES = 8  # more rows to try when others claim at the same time
 _CLAIMABLE = (State.PENDING, State.UNCERTAIN, State.DONE)
 _CLAIMABLE_SQL = ", ".join(f"'{state}'" for state in _CLAIMABLE)
-_URGENCY_SQL = " ".join(f"WHEN '{severity}' THEN {severity.rank}" for severity in Severity)
+RANKS = tuple(sorted((severity.rank for severity in Severity), reverse=True))
+"""Of all severities, the gravest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,31 @@ class Claim:
     may_repeat: bool  # an earlier attempt may have got through
 
 
-def order_delivery(alert_id: str, channel: str, now: int) -> None:
-    """Have an alert told on a channel, now. An order that waits, flies or is done is told the news in its turn."""
+_FIRST = Place(rung=0, after_s=0)
+
+
+def order_delivery(alert_id: str, channel: str, now: int, place: Place = _FIRST) -> None:
+    """Have an alert told on a channel, as soon as its place on the ladder has it.
+
+    An order that waits, flies or is done is told the news in its turn. Call inside a transaction.
+    """
+    alert: Any = Alert.get_by_id(alert_id)
+    rank = Severity(alert.severity).rank
     known = Order.get_or_none((Order.alert == alert_id) & (Order.action == ALERT) & (Order.target == channel))
+    climb_at = max(now, alert.since + place.after_s) if place.rung else now
+    if place.rung and alert.state != "open" and (known is None or known.done_at is None):
+        return  # it waits for no answer, so nobody climbs
     if known is None:
-        Order.create(action=ALERT, target=channel, alert=alert_id, state=str(State.PENDING), due_at=now)
+        steps = {"rung": place.rung, "after_s": place.after_s, "rank": rank}
+        Order.create(action=ALERT, target=channel, alert=alert_id, state=str(State.PENDING), due_at=climb_at, **steps)
     elif known.state in (State.DONE, State.CLOSED):
-        Order.update(state=str(State.PENDING), due_at=now).where(Order.id == known.id).execute()
+        due_at = now if known.done_at is not None or not place.rung else climb_at
+        by = Step.REPEAT if known.state == State.DONE else Step.REOPEN
+        changed = {"state": str(step(State(known.state), by)), "due_at": due_at, "rank": rank, "held": 0}
+        Order.update(changed).where(Order.id == known.id).execute()
+    elif known.rank != rank:
+        earlier = now if known.held else known.due_at  # what was kept back for being less may not wait any more
+        Order.update(rank=rank, due_at=earlier, held=0).where(Order.id == known.id).execute()
 
 
 def ordered() -> set[tuple[str, str]]:
@@ -51,27 +72,89 @@ def claim(channel: str, now: int) -> Claim | None:
     return next(iter(claim_some(channel, now, 1)), None)
 
 
-def claim_some(channel: str, now: int, at_most: int) -> list[Claim]:
-    """Take the most urgent due deliveries of a channel, for LEASE_S seconds. Call inside a transaction."""
+def claim_some(channel: str, now: int, at_most: int, ranks: Collection[int] = RANKS) -> list[Claim]:
+    """Take the most urgent due deliveries of a channel, for LEASE_S seconds. Call inside a transaction.
+
+    ``ranks``: of which severities, the gravest first.
+    """
     sql = f"""
-        SELECT outbox.id, outbox.state, attempts, told_revision, may_repeat, alert.id, revision
+        SELECT outbox.id, outbox.state, attempts, told_revision, may_repeat, done_at, alert.id, revision, severity,
+        since, repeat_every_s, snoozed_s
         FROM outbox JOIN alert ON alert.id = outbox.alert_id
-        WHERE action = 'alert' AND target = ? AND outbox.state IN ({_CLAIMABLE_SQL}) AND due_at <= ?
-        ORDER BY CASE severity {_URGENCY_SQL} END DESC, due_at LIMIT ?
+        WHERE action = 'alert' AND target = ? AND outbox.rank = ? AND outbox.state IN ({_CLAIMABLE_SQL})
+        AND due_at <= ? ORDER BY due_at, outbox.id LIMIT ?
     """  # noqa: S608 (words of ours)
     claims: list[Claim] = []
-    for order_id, state, attempts, told, may_repeat, alert_id, revision in raw.rows(
-        sql, channel, now, at_most + _TRIES
-    ):
-        if len(claims) < at_most and _take(order_id, state, attempts, now):
-            doubtful = bool(may_repeat or state == State.UNCERTAIN)
-            claims.append(Claim(order_id, alert_id, attempts + 1, revision, told, doubtful))
+    for rank in ranks:
+        if len(claims) >= at_most:
+            break
+        for row in raw.rows(sql, channel, rank, now, at_most - len(claims) + _TRIES):
+            order_id, state, attempts, told, may_repeat, done_at, alert_id, revision, *standing = row
+            if state == State.DONE and told == revision and _postponed(order_id, Standing(*standing), done_at, now):
+                continue
+            if len(claims) < at_most and _take(order_id, state, attempts, now):
+                doubtful = bool(may_repeat or state == State.UNCERTAIN)
+                claims.append(Claim(order_id, alert_id, attempts + 1, revision, told, doubtful))
     return claims
+
+
+def count_due(channel: str, now: int, ranks: Collection[int], at_most: int) -> int:
+    """How many deliveries of these severities are due on a channel; counted no further than ``at_most``."""
+    count = 0
+    for rank in ranks:
+        sql = f"""
+            SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE target = ? AND rank = ? AND action = 'alert'
+            AND state IN ({_CLAIMABLE_SQL}) AND due_at <= ? LIMIT ?) AS some
+        """  # noqa: S608 (words of ours)
+        [[found]] = raw.rows(sql, channel, rank, now, at_most - count)
+        count += found
+    return count
+
+
+def count_told(channel: str, since: int, now: int, ranks: Collection[int]) -> int:
+    """How many alerts of these severities a channel was told in a time (unix seconds)."""
+    sql = """
+        SELECT COUNT(*) FROM outbox
+        WHERE target = ? AND rank = ? AND action = 'alert' AND done_at > ? AND done_at <= ?
+    """
+    return sum(int(raw.rows(sql, channel, rank, since, now)[0][0]) for rank in ranks)
+
+
+def _postponed(order_id: int, alert: Standing, done_at: int | None, now: int) -> bool:
+    """Whether a repeat fell due only because the clock was wrong for a while: it gets the time that is due to it."""
+    due_at = None if done_at is None or done_at > now else next_due(alert, done_at, now)
+    if due_at is None or due_at <= now:
+        return False
+    Order.update(due_at=due_at).where((Order.id == order_id) & (Order.state == str(State.DONE))).execute()
+    return True
+
+
+def hold_back(channel: str, now: int, judge: Callable[[Subject], int | None], most_rank: int) -> None:
+    """Put off what is due on a channel and can wait, no graver than ``most_rank``. Call inside a transaction.
+
+    ``judge`` says until when (unix seconds), or None for what cannot wait.
+    """
+    sql = f"""
+        SELECT outbox.id, event.kind, severity, event.vault, event.guardian
+        FROM outbox JOIN alert ON alert.id = outbox.alert_id JOIN event ON event.seq = alert.event_id
+        WHERE action = 'alert' AND target = ? AND outbox.rank = ? AND outbox.state IN ({_CLAIMABLE_SQL})
+        AND due_at <= ?
+    """  # noqa: S608 (words of ours)
+    for rank in range(most_rank + 1):
+        for order_id, kind, severity, vault, guardian in raw.rows(sql, channel, rank, now):
+            until = judge(Subject(kind, Severity(severity), vault or guardian))
+            if until is not None:
+                raw.run("UPDATE outbox SET due_at = ?, held = 1 WHERE id = ?", until, order_id)
+
+
+def let_go(now: int) -> None:
+    """Judge anew what is kept back: a silence was ended, or the hours are others. Call inside a transaction."""
+    Order.update(due_at=now, held=0).where(Order.held == 1).execute()
 
 
 def _take(order_id: int, state: str, attempts: int, now: int) -> bool:
     sql = """
-        UPDATE outbox SET state = ?, attempts = ?, lease_until = ?,
+        UPDATE outbox SET state = ?, attempts = ?, lease_until = ?, held = 0,
         may_repeat = CASE WHEN state = 'uncertain' THEN 1 ELSE may_repeat END
         WHERE id = ? AND state = ? AND attempts = ?
     """
@@ -79,10 +162,16 @@ def _take(order_id: int, state: str, attempts: int, now: int) -> bool:
     return bool(raw.run(sql, taken, attempts + 1, now + LEASE_S, order_id, state, attempts).rowcount)
 
 
-def succeeded(claim: Claim, repeat_at: int | None, now: int) -> None:
-    """It was delivered. Due again at once when the alert changed meanwhile, at ``repeat_at`` when nobody answers."""
-    [[revision, state]] = raw.rows("SELECT revision, state FROM alert WHERE id = ?", claim.alert_id)
-    due_at = now if revision > claim.revision else repeat_at if state == "open" else None
+def succeeded(claim: Claim, now: int) -> None:
+    """It was delivered. Due again at once when the alert changed meanwhile, and by schedule when nobody answers."""
+    sql = """
+        SELECT revision, alert.state, under_duress, muted, severity, since, repeat_every_s, snoozed_s
+        FROM alert JOIN outbox ON alert.id = alert_id WHERE outbox.id = ?
+    """
+    [[revision, state, under_duress, muted, *standing]] = raw.rows(sql, claim.order_id)
+    is_waiting = not muted and (state == "open" or under_duress)
+    repeat_at = next_due(Standing(*standing), now, now) if is_waiting else None
+    due_at = now if revision > claim.revision else repeat_at
     sql = """
         UPDATE outbox SET state = ?, due_at = ?, lease_until = NULL, told_revision = ?, may_repeat = 0,
         last_error = NULL, done_at = ? WHERE id = ? AND state = ? AND attempts = ?
@@ -91,16 +180,48 @@ def succeeded(claim: Claim, repeat_at: int | None, now: int) -> None:
     raw.run(sql, done, due_at, claim.revision, now, *ours)
 
 
-def failed(claim: Claim, retry: Retry, words: str) -> None:
-    """It was not delivered, or nobody knows; it is tried again at ``retry.at`` unless it was acknowledged."""
-    answered = _is_answered(Order.get_by_id(claim.order_id), claim.revision)
+def failed(claim: Claim, retry: Retry, words: str, now: int) -> None:
+    """It was not delivered, or nobody knows; it is tried again at ``retry.at`` unless it was acknowledged.
+
+    Where none of those who were to hear it by now could be reached, the next ones hear it at once.
+    """
+    order: Any = Order.get_by_id(claim.order_id)
+    answered = _is_answered(order, claim.revision)
     by = Step.CLOSE if answered else Step.DOUBT if retry.uncertain else Step.RETRY
-    Order.update(
-        state=str(step(State.IN_FLIGHT, by)),
-        due_at=None if answered else retry.at,
-        lease_until=None,
-        last_error=words[:500],
-    ).where(_ours(claim)).execute()
+    changed = (
+        Order.update(
+            state=str(step(State.IN_FLIGHT, by)),
+            due_at=None if answered else _put_off(order, claim.revision, retry.at, now),
+            lease_until=None,
+            last_error=words[:500],
+        )
+        .where(_ours(claim))
+        .execute()
+    )
+    if changed and not answered:
+        _fall_back(claim.alert_id, now)
+
+
+def _put_off(order: Any, revision: int, retry_at: int, now: int) -> int:
+    """A person who put the alert off knows it: a repeat that failed meanwhile waits with the others."""
+    alert = order.alert
+    is_known = order.told_revision is not None and order.told_revision >= revision
+    if not (alert.snoozed_s and now < alert.since and is_known):
+        return retry_at
+    return max(retry_at, min(int(alert.since), now + int(alert.snoozed_s)))
+
+
+def _fall_back(alert_id: str, now: int) -> None:
+    orders: Any = Order.select().where((Order.alert == alert_id) & (Order.action == ALERT))
+    tried = {order.rung for order in orders if order.attempts}
+    reached = max(tried, default=0)
+    below = [order for order in orders if order.rung <= reached]
+    if any(order.last_error is None or order.done_at is not None for order in below):
+        return  # somebody was told, or is being told
+    above = [order.rung for order in orders if order.rung > reached and order.state == State.PENDING]
+    if above:
+        nearest = (Order.alert == alert_id) & (Order.rung == min(above)) & (Order.attempts == 0)
+        Order.update(due_at=now).where(nearest & (Order.state == str(State.PENDING)) & (Order.due_at > now)).execute()
 
 
 def _ours(claim: Claim) -> Any:
@@ -127,19 +248,54 @@ def _is_silent(now: int) -> Any:
 
 
 def _is_answered(order: Any, revision: int) -> bool:
-    """Whether the alert was acknowledged as it was at that revision."""
-    told = order.told_revision
-    return order.alert.state == "acknowledged" and told is not None and bool(told >= revision)
+    """Whether the alert was acknowledged as it was at that revision, as far as this channel's readers go."""
+    told, alert = order.told_revision, order.alert
+    is_over = order.muted or (alert.state == "acknowledged" and not alert.under_duress)
+    return bool(is_over and told is not None and told >= revision)
 
 
-def close_deliveries(alert_id: str) -> None:
-    """A person knows the alert as it is: nothing is due until it changes, and what is being sent is not tried again.
-
-    What was delivered stays marked as delivered.
-    """
+def mute(alert_id: str, channels: Collection[str]) -> None:
+    """Nothing of an alert is repeated on these channels. Call inside a transaction."""
+    ours = (Order.alert == alert_id) & Order.target.in_(list(channels))
     known = Alert.get_by_id(alert_id).revision
-    Order.update(told_revision=known).where(Order.alert == alert_id).execute()
-    _close(Order.alert == alert_id)
+    Order.update(muted=1, told_revision=known).where(ours).execute()
+    _close(ours)
+
+
+def unmute(alert_id: str) -> None:
+    """The alert turned graver: what silenced it does not hold any more. Call inside a transaction."""
+    Order.update(muted=0).where(Order.alert == alert_id).execute()
+
+
+def close_deliveries(alert_id: str, seen: int) -> None:
+    """A person knows the alert as it was at revision ``seen``: nothing of it is due, and what is being sent is not
+    tried again. What is newer than that is still told.
+
+    What was delivered stays marked as delivered. Call inside a transaction.
+    """
+    known = (Order.told_revision.is_null()) | (Order.told_revision < seen)
+    Order.update(told_revision=seen).where((Order.alert == alert_id) & known).execute()
+    nothing_new = (Order.alert == alert_id) & (Order.told_revision >= Alert.get_by_id(alert_id).revision)
+    _close(nothing_new | ((Order.alert == alert_id) & (Order.rung > 0) & Order.done_at.is_null()))
+
+
+def close_ladder(alert_id: str) -> None:
+    """The matter is settled: who was to hear it only if nobody answered does not. Call inside a transaction."""
+    _close((Order.alert == alert_id) & (Order.rung > 0) & Order.done_at.is_null())
+
+
+def begin_again(alert_id: str, at: int) -> None:
+    """Everybody is told from ``at`` on as of a new alert, the ladder included. Call inside a transaction."""
+    orders: Any = Order.select().where((Order.alert == alert_id) & (Order.action == ALERT))
+    for order in orders:
+        if order.state == State.IN_FLIGHT:
+            continue  # its outcome is recorded by the schedule as it is then
+        state = step(State.CLOSED, Step.REOPEN) if order.state == State.CLOSED else order.state
+        Order.update(state=str(state), due_at=at + order.after_s, held=0, muted=0).where(_unmoved(order)).execute()
+
+
+def _unmoved(order: Any) -> Any:
+    return (Order.id == order.id) & (Order.state == order.state) & (Order.attempts == order.attempts)
 
 
 def _close(which: Any) -> None:
@@ -150,7 +306,7 @@ def _close(which: Any) -> None:
 
 def close_channel(channel: str) -> None:
     """Nothing more is sent to a channel that is no more. Call inside a transaction."""
-    _close(Order.target == channel)
+    _close((Order.target == channel) & (Order.action == ALERT))
 
 
 def bring_forward(now: int) -> None:
@@ -158,13 +314,25 @@ def bring_forward(now: int) -> None:
     claimable = Order.state.in_([str(state) for state in _CLAIMABLE])
     rows: Any = Order.select(Order, Alert).join(Alert).where(claimable & (Order.due_at > now + LONGEST_WAIT_S))
     for order in rows:
-        latest = now + LONGEST_WAIT_S
-        if order.state == State.DONE:
-            latest = next_repeat(order.alert.severity, order.alert.created_at, now) or latest
+        latest = _latest(order, now)
         Order.update(due_at=latest).where((Order.id == order.id) & (Order.due_at > latest)).execute()
 
 
-def next_due(channel: str, now: int) -> int | None:
+def _latest(order: Any, now: int) -> int:
+    """The latest time at which an order that waits may fall due."""
+    alert = order.alert
+    put_off = min(int(alert.snoozed_s), max(0, int(alert.since) - now))
+    if order.held:
+        return now  # it is judged anew
+    if order.state == State.DONE:
+        standing = Standing(alert.severity, alert.since, alert.repeat_every_s, alert.snoozed_s)
+        return next_due(standing, now, now) or now + LONGEST_WAIT_S
+    if order.rung and not order.attempts:
+        return now + put_off + int(order.after_s)
+    return now + max(LONGEST_WAIT_S, put_off)
+
+
+def next_due_on(channel: str, now: int) -> int | None:
     """When the channel's next delivery falls due (unix seconds), or None when none waits.
 
     One whose claimer went silent is due, though its state does not say so yet: see ``lapse``.

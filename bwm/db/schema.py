@@ -243,11 +243,12 @@ class Alert(Base):
     since = BigIntegerField()  # when it began to call for an answer: opened, turned graver, taken up again
     since_revision = IntegerField(default=0)  # its revision then: to have read less is not to have read it
     round = IntegerField(default=0)  # counts how often it was taken up again: codes of earlier rounds are void
-    snoozed_until = BigIntegerField(null=True)
+    snoozed_s = IntegerField(default=0)  # seconds; not 0: a person put it off until ``since``
     under_duress = IntegerField(default=0, constraints=[Check("under_duress IN (0, 1)")])  # its answer was forced
     people = TextField(default="[]")  # JSON list of names: who hears it first; empty: as configured
     repeat_every_s = IntegerField(null=True)  # seconds; null: as its severity has it
     escalation = TextField(default="[]")  # JSON list of [people, seconds]; empty: as configured
+    hidden_from = TextField(null=True)  # a person who may be watched by a robber: told to all others, and not listed
 
 
 class Decision(Base):
@@ -283,6 +284,9 @@ class Order(Base):
     lease_until = BigIntegerField(null=True)
     told_revision = IntegerField(null=True)  # the alert's revision that was last delivered, or acknowledged
     rung = IntegerField(default=0)  # of an alert's escalation: 0 hears it first
+    after_s = IntegerField(default=0)  # seconds after the alert's ``since`` at which this rung hears it
+    held = IntegerField(default=0, constraints=[Check("held IN (0, 1)")])  # kept back by a silence or quiet hours
+    muted = IntegerField(default=0, constraints=[Check("muted IN (0, 1)")])  # its reader answered: only news is told
     rank = IntegerField(default=0)  # how grave its alert is: the gravest goes first
     may_repeat = IntegerField(default=0)  # an earlier attempt may have got through
     last_error = TextField(null=True)

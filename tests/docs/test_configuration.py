@@ -34,6 +34,12 @@ def keys_of_the_reader(folder: Path) -> dict[str, set[str]]:
     heads = [head for key in top for head in (f"[{key}]", f"[[{key}]]")]
     sections = {head: set(keys) for head in heads if (keys := allowed_keys(folder, head))}
     names = {head.strip("[]") for head in sections}
+    for head in [head for head in sections if not head.startswith("[[")]:
+        for key in sorted(sections[head]):
+            inner = f"[[{head.strip('[]')}.{key}]]"
+            if keys := allowed_keys(folder, inner):
+                sections[inner] = set(keys)
+                sections[head].discard(key)
     return {"": set(top) - names, **sections}
 
 

@@ -18,6 +18,11 @@ class Sending:
     doubtful: bool = True  # whether the daemon cannot know how it ended; until it has recorded it, it cannot
 
 
+def alerts_of(sending: Sending) -> tuple[str, ...]:
+    """The alerts that it tells: several when it is a digest."""
+    return tuple(entry.alert_id for entry in sending.message.entries) or (sending.message.alert_id,)
+
+
 class SimChannel:
     """Keeps everything that was sent."""
 

@@ -3,15 +3,19 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from bwm.severity import Severity
-from tests.simulation.channel import Sending, SimChannel
+from tests.simulation.channel import SimChannel
 from tests.simulation.facts import Facts, Violation
 from tests.simulation.people import Answer
 
 _MINUTE, _DAY = 60, 86400
-_ALERTS = 'SELECT id, "case", event_id AS event, last_event_id AS last_event, severity, state, created_at FROM alert'
+_ALERTS = (
+    'SELECT id, "case", event_id AS event, last_event_id AS last_event, severity, state, created_at, since FROM alert'
+)
+_ANSWERS = ("alert.acknowledged",)  # what people did, which nobody need be told
 _ORDERS = "SELECT target, alert_id AS alert, state, due_at FROM outbox"
 
 
@@ -20,7 +24,8 @@ def every_event_has_its_alert(facts: Facts) -> Iterator[Violation]:
     alerts = {alert.case: alert for alert in facts.rows(_ALERTS)}
     latest: dict[str, SimpleNamespace] = {}
     for event in facts.events:
-        latest[_case(event)] = event
+        if event.kind not in _ANSWERS:
+            latest[_case(event)] = event
     for case, event in latest.items():
         alert = alerts.get(case)
         if alert is None:
@@ -52,22 +57,47 @@ def _told(
         yield Violation("loss", f"{name}: nobody was ever to be told")
         return
     answer = facts.people.answers.get(alert.id)
-    arrived = [each for each in channel.sendings if each.arrived and each.message.alert_id == alert.id]
+    arrived = {each.event for each in _single(channel) if each.arrived and each.alert_id == alert.id}
     is_news = answer is None or alert.last_event > answer.last_event
-    if is_news and not any(each.message.event == alert.last_event for each in arrived):
+    if is_news and alert.last_event not in arrived:
         yield Violation("loss", f"{name}: event {alert.last_event} never arrived; the order is {order}")
     if alert.state == "open" and alert.severity != "info" and order.due_at is None:
         yield Violation("loss", f"{name}: nobody answered, and it will not be repeated")
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One alert in one sending."""
+
+    alert_id: str
+    event: int | None
+    severity: str
+    attempt: int | None  # None in a digest, which has no number
+    may_repeat: bool
+    at: int
+    arrived: bool
+    doubtful: bool
+
+
+def _single(channel: SimChannel) -> Iterator[Single]:
+    """What was sent, a digest alert by alert."""
+    for each in channel.sendings:
+        message, fate = each.message, (each.at, each.arrived, each.doubtful)
+        for entry in message.entries:
+            yield Single(entry.alert_id, entry.event, entry.severity, None, message.may_repeat, *fate)
+        if not message.entries:
+            told = (message.event, message.severity, message.attempt, message.may_repeat)
+            yield Single(message.alert_id, *told, *fate)
 
 
 def repeats_have_a_reason(facts: Facts) -> Iterator[Violation]:
     """Attempts are numbered, a repeat after doubt is marked, and nothing else is repeated before its time."""
     alerts = {alert.id: alert for alert in facts.rows(_ALERTS)}
     for channel in facts.tower.channels:
-        by_alert: dict[str, list[Sending]] = defaultdict(list)
-        for sending in channel.sendings:
-            if sending.message.event is not None:
-                by_alert[sending.message.alert_id].append(sending)
+        by_alert: dict[str, list[Single]] = defaultdict(list)
+        for sending in _single(channel):
+            if sending.event is not None:
+                by_alert[sending.alert_id].append(sending)
         for alert_id, sendings in by_alert.items():
             if alert_id not in alerts:
                 yield Violation("false", f"{channel.name} was told of alert {alert_id}, which is not written down")
@@ -75,19 +105,21 @@ def repeats_have_a_reason(facts: Facts) -> Iterator[Violation]:
             yield from _repeats(facts, alerts[alert_id], channel.name, sendings)
 
 
-def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[Sending]) -> Iterator[Violation]:
+def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[Single]) -> Iterator[Violation]:
     name = f"{alert.id} on {channel}"
     in_doubt = False
-    previous: Sending | None = None
+    number = 0
+    previous: Single | None = None
     for sending in sendings:
-        message = sending.message
+        if sending.attempt is not None:
+            if sending.attempt <= number:
+                yield Violation("duplicate", f"{name}: attempt {sending.attempt} after {number}")
+            number = sending.attempt
         if previous is not None:
-            if message.attempt <= previous.message.attempt:
-                yield Violation("duplicate", f"{name}: attempt {message.attempt} after {previous.message.attempt}")
-            if in_doubt and message.event == previous.message.event and not message.may_repeat:
-                yield Violation("duplicate", f"{name}: attempt {message.attempt} may be a repeat and does not say so")
+            if in_doubt and sending.event == previous.event and not sending.may_repeat:
+                yield Violation("duplicate", f"{name}: attempt {sending.attempt} may be a repeat and does not say so")
             if previous.arrived and not previous.doubtful and _is_too_soon(alert, previous, sending):
-                yield Violation("duplicate", f"{name}: attempt {message.attempt} tells again what was told")
+                yield Violation("duplicate", f"{name}: attempt {sending.attempt} tells again what was told")
         in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
         if sending.arrived or previous is None:
             previous = sending
@@ -96,29 +128,29 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
         yield from _after_the_answer(name, answer, sendings[answer.sendings[channel] :])
 
 
-def _is_too_soon(alert: SimpleNamespace, told: Sending, again: Sending) -> bool:
+def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single) -> bool:
     """Whether the same news was repeated to a person earlier than the schedule of repeats has it."""
-    if told.message.event != again.message.event or again.at < told.at:
+    if told.event != again.event or again.at < told.at:
         return False
     wait = again.at - told.at
-    match told.message.severity:
+    match told.severity:
         case "info":
             return True
         case "warning":
             return wait < _DAY
-    age = told.at - alert.created_at
+    age = told.at - (alert.since if told.at >= alert.since else alert.created_at)
     marks = [mark for mark in (_MINUTE, 5 * _MINUTE, 15 * _MINUTE) if mark > age >= 0]
     return wait < (marks[0] - age if marks else 15 * _MINUTE)
 
 
-def _after_the_answer(name: str, answer: Answer, later: list[Sending]) -> Iterator[Violation]:
+def _after_the_answer(name: str, answer: Answer, later: list[Single]) -> Iterator[Violation]:
     """Only what is new since then is told, and that once."""
     told: set[int | None] = set()
     for sending in later:
-        event = sending.message.event or 0
+        event = sending.event or 0
         if event <= answer.last_event:
-            yield Violation("duplicate", f"{name}: attempt {sending.message.attempt} after the acknowledgement")
+            yield Violation("duplicate", f"{name}: attempt {sending.attempt} after the acknowledgement")
         elif event in told:
-            yield Violation("duplicate", f"{name}: attempt {sending.message.attempt} repeats news after the answer")
+            yield Violation("duplicate", f"{name}: attempt {sending.attempt} repeats news after the answer")
         if sending.arrived and not sending.doubtful:
             told.add(event)

@@ -1,13 +1,13 @@
 """Bugs planted on purpose, each a patch of bwm: the simulation must notice every one of them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
 from bwm.chain.block import BlockRef
-from bwm.daemon import dispatch, finder, follow_chain, writer
+from bwm.daemon import finder, follow_chain, writer
 from bwm.daemon.dispatch import ChannelWorker
 from bwm.daemon.finder import Finder
 from bwm.daemon.follow_chain import ChainFollower
@@ -214,16 +214,15 @@ def _() -> AbstractContextManager[object]:
 
 @_mutant("delivery marked done before it is sent", "loss")
 def _() -> AbstractContextManager[object]:
-    def hasty(self: Any, claim: Any) -> None:
-        now = self._clock.now()
-        with self._database.transaction():
-            outbox.succeeded(claim, None, now)
-        try:
-            self._carry_out(self._message(dispatch.Alert.get_by_id(claim.alert_id), claim))
-        except ChannelError:
-            return
+    def hasty(self: Any) -> bool:
+        batches = self._take(1, 0)
+        for batch in batches:
+            self._record_all([(batch, None)])
+            with suppress(ChannelError):
+                self._carry_out(self._message(batch))
+        return bool(batches)
 
-    return patch.object(ChannelWorker, "_send", hasty)
+    return patch.object(ChannelWorker, "deliver_one", hasty)
 
 
 @_mutant("lease never lapses", "loss")
@@ -240,21 +239,24 @@ def _() -> AbstractContextManager[object]:
 def _() -> AbstractContextManager[object]:
     order_delivery = outbox.order_delivery
 
-    def only_first(alert_id: str, channel: str, now: int) -> None:
+    def only_first(alert_id: str, channel: str, *more: Any) -> None:
         if (alert_id, channel) not in outbox.ordered():
-            order_delivery(alert_id, channel, now)
+            order_delivery(alert_id, channel, *more)
 
     return patch.object(outbox, "order_delivery", only_first)
 
 
 @_mutant("alert told once and never repeated", "loss")
 def _() -> AbstractContextManager[object]:
-    return patch.object(dispatch, "next_repeat", _nothing)
+    return patch.object(outbox, "next_due", _nothing)
 
 
 @_mutant("repeat after doubt not marked", "duplicate")
 def _() -> AbstractContextManager[object]:
-    return patch.object(outbox, "_may_repeat", lambda order: False)
+    claim_some = outbox.claim_some
+    return patch.object(
+        outbox, "claim_some", lambda *of: [replace(claim, may_repeat=False) for claim in claim_some(*of)]
+    )
 
 
 @_mutant("commit does not wait for the disk", "loss", "false", "duplicate", "miss", "state")

@@ -9,12 +9,16 @@ from peewee import fn
 
 from bwm.chain.address import address_of_script
 from bwm.chain.network import network as network_of
+from bwm.channels.channel import Message
+from bwm.daemon.answering import Answering, CodeRefused
 from bwm.daemon.register_guardian import Wish as GuardianWish
 from bwm.daemon.register_guardian import look_up
 from bwm.daemon.registration import Prepared, Wish, prepare
 from bwm.db import alerts, guardians, new_vaults, schema, vaults
+from bwm.db.answers import Outcome
 from bwm.errors import NodeError, UsageError
 from bwm.severity import Severity
+from tests.simulation.channel import alerts_of
 from tests.simulation.node import script_at
 from tests.simulation.tower import GAP_LIMIT, NETWORK, Tower
 from tests.simulation.wire import SimTx, shown
@@ -50,7 +54,7 @@ class Watched:
 class Answer:
     """An alert was acknowledged."""
 
-    last_event: int  # the journal's last number at that time
+    last_event: int  # the latest that whoever answered had read
     sendings: Mapping[str, int]  # how often it had been sent by then, by channel
 
 
@@ -224,17 +228,38 @@ class People:
                 watched.first = min(watched.first, height)
 
     def acknowledge(self) -> None:
-        """Somebody has read an alert."""
-        waiting = [alert.id for alert in alerts.listed() if alert.state != alerts.ACKNOWLEDGED]
-        if waiting:
-            alert_id = self.random.choice(waiting)
-            with self.tower.reaper.paused(), self.tower.database.transaction():
-                alerts.acknowledge(alert_id, "owner", self.tower.clock.now())
-            sent = {
-                channel.name: sum(each.message.alert_id == alert_id for each in channel.sendings)
-                for channel in self.tower.channels
-            }
-            self.answers[alert_id] = Answer(self._journal_seq(), sent)
+        """Somebody has read a message, and answers with its code or by the alert's id."""
+        waiting = {alert.id for alert in alerts.listed() if alert.state != alerts.ACKNOWLEDGED}
+        read = [(each.message, each) for channel in self.tower.channels for each in channel.sendings if each.arrived]
+        known = {message.alert_id for message, each in read if not each.doubtful}
+        read = [(message, each) for message, each in read if message.alert_id in waiting]
+        if not read:
+            return
+        message, _ = self.random.choice(read)
+        by_code = message.answer_code is not None and (message.alert_id not in known or self.random.random() < 0.5)
+        if not by_code and message.alert_id not in known:
+            return  # nobody knows of it yet
+        answering = Answering(self.tower.config, self.tower.database, self.tower.clock)
+        with self.tower.reaper.paused():
+            if by_code:
+                outcome = self._answer_by_code(answering, message)
+            else:
+                outcome = answering.by_id(message.alert_id, "owner").outcome
+        if outcome is not Outcome.DONE:
+            return
+        alike = [m.event or 0 for m, each in read if m.alert_id == message.alert_id and not each.doubtful]
+        sent = {
+            channel.name: sum(message.alert_id in alerts_of(each) for each in channel.sendings)
+            for channel in self.tower.channels
+        }
+        self.answers[message.alert_id] = Answer((message.event or 0) if by_code else max(alike), sent)
+
+    def _answer_by_code(self, answering: Answering, message: Message) -> Outcome | None:
+        """A code of an earlier state of things may be void by now."""
+        try:
+            return answering.by_code(message.answer_code or "").outcome
+        except CodeRefused:
+            return None
 
     def _journal_seq(self) -> int:
         return int(schema.Event.select(fn.MAX(schema.Event.seq)).scalar() or 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from bwm.config import ChannelConfig, Config
 from bwm.daemon.run import Daemon
 from bwm.severity import Severity
-from tests.simulation.channel import SimChannel
+from tests.simulation.channel import SimChannel, alerts_of
 from tests.simulation.feed import SimFeed
 from tests.simulation.mortal import Killed, MortalDatabase, Reaper, VirtualClock
 from tests.simulation.node import SimNode
@@ -36,11 +36,11 @@ class Tower:
     ) -> None:
         self.node, self.feed, self.channels, self.clock, self.reaper = node, feed, channels, clock, reaper
         self._complain = complain
-        self._config = Config(
+        self.config = Config(
             network=NETWORK,
             state_dir=folder,
             database_url=f"sqlite:///{folder / 'bwm.sqlite'}",
-            channels=tuple(ChannelConfig(each.name, "file", min_severity=least) for each, least in channels.items()),
+            channels=tuple(ChannelConfig(each.name, "apprise", min_severity=least) for each, least in channels.items()),
             gap_limit=GAP_LIMIT,
         )
         self._safe = folder / "safe" if may_lose_power else None
@@ -52,7 +52,7 @@ class Tower:
 
     def _open(self) -> None:
         with self.reaper.paused():
-            self.database = MortalDatabase(self._config.database_url, NETWORK, self.reaper, self._safe)
+            self.database = MortalDatabase(self.config.database_url, NETWORK, self.reaper, self._safe)
         self._stack.enter_context(self.database.connection())
         self.node.in_transaction = self.database.sqlite.in_transaction
 
@@ -62,7 +62,7 @@ class Tower:
             return
         self.reaper.revive()
         with self._dying():
-            self.daemon = Daemon(self._config, self.database, self.clock, self.node, list(self.channels))
+            self.daemon = Daemon(self.config, self.database, self.clock, self.node, list(self.channels))
             self.daemon.ingest.endpoints = self.feed.topics
             self.daemon.recover()
             self.feed.connect()
@@ -131,8 +131,10 @@ class Tower:
 
     def _settle_sendings(self) -> None:
         """Where the outbox still has an attempt in flight, the daemon does not know how it ended."""
-        flying = set(self.database.rows("SELECT target, alert_id, attempts FROM outbox WHERE state = 'in_flight'"))
+        rows = self.database.rows("SELECT target, alert_id, attempts FROM outbox WHERE state = 'in_flight'")
+        flying = {(target, alert): attempt for target, alert, attempt in rows}
         for channel in self.channels:
             if channel.sendings:
                 last = channel.sendings[-1]
-                last.doubtful |= (channel.name, last.message.alert_id, last.message.attempt) in flying
+                attempts = [flying.get((channel.name, alert)) for alert in alerts_of(last)]
+                last.doubtful |= any(attempts) if last.message.entries else last.message.attempt in attempts

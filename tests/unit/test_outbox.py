@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bwm.db import alerts, outbox, schema
+from bwm.db import alerts, answers, outbox, schema
 from bwm.db.alerts import Target
+from bwm.db.answers import Outcome
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import DeliverLater, DeliveryRefused, DeliveryUncertain
@@ -67,17 +68,17 @@ def test_who_was_paused_past_the_lease_can_no_longer_report(database):
     slow = outbox.claim("phone", NOW)
     outbox.lapse(NOW + LEASE_S + 1)
     quick = outbox.claim("phone", NOW + LEASE_S + 1)
-    outbox.succeeded(slow, None, NOW + LEASE_S + 2)
+    outbox.succeeded(slow, NOW + LEASE_S + 2)
     assert only_order().state == State.IN_FLIGHT
-    outbox.succeeded(quick, None, NOW + LEASE_S + 3)
+    outbox.succeeded(quick, NOW + LEASE_S + 3)
     assert only_order().state == State.DONE
 
 
 def test_a_delivery_whose_outcome_was_never_written_down_falls_due_by_itself(database):
     tell(database, an_event("theft"))
     outbox.claim("phone", NOW)
-    assert outbox.next_due("phone", NOW + LEASE_S) is None
-    assert outbox.next_due("phone", NOW + LEASE_S + 1) == NOW + LEASE_S + 1
+    assert outbox.next_due_on("phone", NOW + LEASE_S) is None
+    assert outbox.next_due_on("phone", NOW + LEASE_S + 1) == NOW + LEASE_S + 1
 
 
 def test_a_clock_that_was_set_back_holds_up_neither_a_lease_nor_a_retry_nor_a_repeat(database):
@@ -85,8 +86,8 @@ def test_a_clock_that_was_set_back_holds_up_neither_a_lease_nor_a_retry_nor_a_re
         tell(database, an_event(name), case=name)
     ahead = NOW + 86400
     outbox.claim("phone", ahead)
-    outbox.failed(outbox.claim("phone", ahead), Retry(ahead + 5), "connection refused")
-    outbox.succeeded(outbox.claim("phone", ahead), ahead + 60, ahead)
+    outbox.failed(outbox.claim("phone", ahead), Retry(ahead + 5), "connection refused", ahead)
+    outbox.succeeded(outbox.claim("phone", ahead), ahead)
 
     outbox.bring_forward(NOW)
     outbox.lapse(NOW)
@@ -97,7 +98,7 @@ def test_a_clock_that_was_set_back_holds_up_neither_a_lease_nor_a_retry_nor_a_re
 
 def test_a_failure_waits_and_keeps_its_words(database):
     tell(database, an_event("theft"))
-    outbox.failed(outbox.claim("phone", NOW), Retry(NOW + 7), "connection refused")
+    outbox.failed(outbox.claim("phone", NOW), Retry(NOW + 7), "connection refused", NOW)
     assert outbox.claim("phone", NOW + 6) is None
     assert only_order().last_error == "connection refused"
     assert outbox.claim("phone", NOW + 7).attempt == 2
@@ -105,23 +106,23 @@ def test_a_failure_waits_and_keeps_its_words(database):
 
 def test_an_alert_is_repeated_until_acknowledged_and_then_no_more(database):
     tell(database, an_event("theft"))
-    outbox.succeeded(outbox.claim("phone", NOW), NOW + 60, NOW)
+    outbox.succeeded(outbox.claim("phone", NOW), NOW)
     assert outbox.claim("phone", NOW + 59) is None
     repeat = outbox.claim("phone", NOW + 60)
-    outbox.succeeded(repeat, NOW + 300, NOW + 60)
+    outbox.succeeded(repeat, NOW + 60)
     alert = alerts.find(repeat.alert_id)
-    assert alerts.acknowledge(alert.id, "alice", NOW + 61)
-    assert not alerts.acknowledge(alert.id, "mallory", NOW + 62)
+    assert answers.acknowledge(alert.id, "alice", NOW + 61) is Outcome.DONE
+    assert answers.acknowledge(alert.id, "mallory", NOW + 62) is Outcome.ALREADY
     assert alerts.find(alert.id).acknowledged_by == "alice"
-    assert outbox.next_due("phone", NOW + 61) is None
+    assert outbox.next_due_on("phone", NOW + 61) is None
     assert alerts.count_open() == 0
 
 
 def test_a_failure_after_the_acknowledgement_is_not_tried_again(database):
     tell(database, an_event("theft"))
     claim = outbox.claim("phone", NOW)
-    alerts.acknowledge(claim.alert_id, "alice", NOW)
-    outbox.failed(claim, Retry(NOW + 5), "timed out")
+    answers.acknowledge(claim.alert_id, "alice", NOW)
+    outbox.failed(claim, Retry(NOW + 5), "timed out", NOW)
     assert only_order().state == State.CLOSED
 
 
@@ -129,11 +130,11 @@ def test_news_of_a_case_updates_its_alert_and_is_told_even_after_the_acknowledge
     tell(database, an_event("theft"))
     claim = outbox.claim("phone", NOW)
     tell(database, an_event("mined", "trigger.confirmed"))
-    outbox.succeeded(claim, NOW + 60, NOW)
+    outbox.succeeded(claim, NOW)
     update = outbox.claim("phone", NOW)
     assert (update.alert_id, update.revision) == (claim.alert_id, 1)
-    outbox.succeeded(update, NOW + 60, NOW)
-    alerts.acknowledge(claim.alert_id, "alice", NOW)
+    outbox.succeeded(update, NOW)
+    answers.acknowledge(claim.alert_id, "alice", NOW)
     tell(database, an_event("gone", "trigger.reorged"))
     assert outbox.claim("phone", NOW).revision == 2
 
@@ -141,11 +142,11 @@ def test_news_of_a_case_updates_its_alert_and_is_told_even_after_the_acknowledge
 def test_an_alert_that_turns_graver_than_what_was_acknowledged_is_repeated_again(database):
     tell(database, an_event("payment", "funds.received"), Severity.INFO)
     [alert] = alerts.listed()
-    alerts.acknowledge(alert.id, "alice", NOW)
+    answers.acknowledge(alert.id, "alice", NOW)
     tell(database, an_event("theft"), Severity.EMERGENCY)
     [alert] = alerts.listed()
     assert (alert.state, alert.acknowledged_by) == ("open", None)
-    outbox.succeeded(outbox.claim("phone", NOW), NOW + 60, NOW)
+    outbox.succeeded(outbox.claim("phone", NOW), NOW)
     assert outbox.claim("phone", NOW + 60)
 
 
@@ -166,7 +167,7 @@ def test_what_is_open_is_told_on_a_channel_that_never_had_it_and_only_once(datab
         alerts.order_missing([PHONE, renamed], NOW)
     first = outbox.claim("telephone", NOW)
     assert first.alert_id == outbox.claim("phone", NOW).alert_id
-    outbox.succeeded(first, NOW + 60, NOW)
+    outbox.succeeded(first, NOW)
     alerts.order_missing([PHONE, renamed], NOW)
     assert outbox.claim("telephone", NOW) is None
 
