@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from peewee import fn
 
@@ -50,7 +51,7 @@ def read(
 def _hidden() -> list[int]:
     """Open alerts that are kept from somebody are few, and mostly none."""
     alert = schema.Alert
-    rows = alert.select(alert.event).where(alert.hidden_from.is_null(False) & (alert.state == "open"))
+    rows: Any = alert.select(alert.event).where(alert.hidden_from.is_null(False) & (alert.state == "open"))
     return [int(row.event_id) for row in rows]
 
 
