@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from bwm.chain.network import NETWORKS
 from bwm.config_alerts import AlertsConfig, DrillConfig, read_alerts, read_drill
+from bwm.config_api import ApiConfig, api_config
 from bwm.errors import ConfigError
 from bwm.secret import Secret
 from bwm.severity import Severity
@@ -101,6 +102,7 @@ class Config:
     peer_nodes: tuple[PeerNodeConfig, ...] = ()
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     drill: DrillConfig = field(default_factory=DrillConfig)
+    api: ApiConfig | None = None
     source: Path | None = None
 
 
@@ -168,6 +170,7 @@ def read(top: Table, network: str | None = None) -> Config:
         peer_nodes=_peer_nodes(top),
         alerts=read_alerts(top.table("alerts"), people),
         drill=read_drill(top.table("drill")),
+        api=api_config(top.table("api"), network),
         source=top.file.path,
     )
     defaults.finish()

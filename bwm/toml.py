@@ -117,6 +117,14 @@ class Table:
             raise self.error(f"{key} is {value}: give a whole number from {least} to {most}", key)
         return default if value is None else value
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        self._allowed.append(key)
+        value = self._content.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(f"{key} must be true or false", key)
+        return value
+
     def duration(self, key: str, default: int, least: int, most: int) -> int:
         """Seconds, written like ``15s`` or ``5m``, within limits."""
         text = self.text(key)

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config logs"
+GROUND = "errors clock secret severity toml config config_api logs"
 PURE = "chain watch guardian event order hold answer policy health plan plan_guardian wording response"
 WORLD = "node db actions channels"
 
@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "severity": "",
     "logs": "",
     "toml": "errors secret",
-    "config": "chain config_alerts errors secret severity toml",
+    "config": "chain config_alerts config_api errors secret severity toml",
     "config_alerts": "errors hold order secret severity toml",
+    "config_api": "errors secret toml",
     "chain": "errors",
     "watch": "chain errors",
     "guardian": "chain errors",

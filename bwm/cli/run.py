@@ -18,4 +18,10 @@ def run(session: Session) -> None:
     Example:
       $ bwm run
     """
-    run_daemon(session.config())
+    config = session.config()
+    if config.api is None:
+        run_daemon(config)
+    else:
+        from bwm.api import loops  # a server, and what it needs, only for those who want it
+
+        run_daemon(config, make_loops=loops)

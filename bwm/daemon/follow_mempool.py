@@ -1,6 +1,6 @@
 """The node's mempool: what enters it, by the feed's hint or by asking, and what leaves it unmined."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from bwm.chain.block import BlockRef
@@ -29,9 +29,12 @@ class MempoolFollower:
         self._known: set[str] = set()
         self._missed_once: set[str] = set()
 
-    def forget(self) -> None:
-        """Look at every transaction again: the watch list grew."""
-        self._known.clear()
+    def forget(self, txids: Collection[str] | None = None) -> None:
+        """Look again: the watch list grew. At every transaction, or at these if they are all that is new."""
+        if txids is None:
+            self._known.clear()
+        else:
+            self._known.difference_update(txids)
 
     def hear(self, raws: Iterable[bytes]) -> bool:
         """The feed showed these bytes. They are a hint: only what the node has in its mempool counts.

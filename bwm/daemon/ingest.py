@@ -128,7 +128,7 @@ class Ingest(threading.Thread):
         at = cursor.at()
         if at is None or not parts.watch_list.refresh():
             return
-        parts.mempool.forget()
+        parts.mempool.forget(parts.watch_list.fresh_txids)
         try:
             shared = {block: parts.chain.shares_up_to(block) for block in backlog.newcomers()}
             with parts.database.transaction():

@@ -2,9 +2,10 @@
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
+from typing import Protocol
 
 import structlog
 
@@ -12,6 +13,7 @@ from bwm.actions.alert import unwritten_message
 from bwm.chain.network import network as network_of
 from bwm.channels import open_channel
 from bwm.channels.channel import Channel
+from bwm.channels.expo import PushService
 from bwm.clock import Clock, SystemClock
 from bwm.config import ChannelConfig, Config
 from bwm.daemon import keepsake
@@ -30,6 +32,10 @@ from bwm.daemon.lock import Lock
 from bwm.daemon.notify import notify
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
+from bwm.daemon.rewind.look_up import LookUp
+from bwm.daemon.rewind.notice import retired
+from bwm.daemon.rewind.push import NAME as PUSH
+from bwm.daemon.rewind.push import PushWorker
 from bwm.daemon.targets import targets_of
 from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_host import HostWatch
@@ -44,11 +50,32 @@ from bwm.event import Event
 from bwm.health import OF_THE_LOOP
 from bwm.node.bitcoind import Bitcoind
 from bwm.node.feed import Feed
-from bwm.plan import AlertChange, plan_health
+from bwm.plan import AlertChange, plan_health, plan_operation
 
 log = structlog.get_logger()
 
-Loop = Ingest | BlockWaiter | ChannelWorker | Heartbeat | PeerWatch
+
+class Loop(Protocol):
+    """A thread of the daemon: none may die, and all are told to end."""
+
+    name: str
+    failure: BaseException | None
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End after the step in hand."""
+
+    def is_alive(self) -> bool:
+        """Whether it still works."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end."""
+
+
+MakeLoops = Callable[["Daemon"], Sequence[Loop]]
+"""More loops for a daemon, made by rooms that it must not know."""
 
 _FOR_PROGRAMS = ("file", "webhook")  # kinds of channels that are told everything one by one, however much it is
 _LOOK_EVERY_S = 1.0
@@ -60,7 +87,7 @@ _STOP_S = 6.0  # for all loops together; what is cut off then is sent again afte
 _STUCK_S = 120.0  # a loop that makes no turn for so long is not trusted to wake up
 
 
-def run(config: Config, clock: Clock | None = None) -> None:
+def run(config: Config, clock: Clock | None = None, make_loops: MakeLoops = lambda daemon: ()) -> None:
     """Run until SIGTERM or SIGINT. Raises BwmError when it cannot start or one of its loops died."""
     clock = clock or SystemClock()
     stop = threading.Event()
@@ -68,7 +95,7 @@ def run(config: Config, clock: Clock | None = None) -> None:
     try:
         lock = Lock(config.state_dir)
         try:
-            _run_alone(config, clock, stop)
+            _run_alone(config, clock, stop, make_loops)
         finally:
             lock.release()
     except DatabaseTrouble as error:  # there is no outbox that could tell it
@@ -77,7 +104,7 @@ def run(config: Config, clock: Clock | None = None) -> None:
         raise
 
 
-def _run_alone(config: Config, clock: Clock, stop: threading.Event) -> None:
+def _run_alone(config: Config, clock: Clock, stop: threading.Event, make_loops: MakeLoops) -> None:
     database = Database(config.database_url, config.network, for_long=True)
     with database.connection():
         database.take()
@@ -86,6 +113,7 @@ def _run_alone(config: Config, clock: Clock, stop: threading.Event) -> None:
         older = keepsake.compare(noted, found, config.state_dir, config.network, clock.now())
         channels = [open_channel(settings) for settings in config.channels]
         daemon = Daemon(config, database, clock, connect(config), channels)
+        daemon.add_loops(make_loops(daemon))
         daemon.start(notices=[older] if older else [])
         try:
             daemon.watch_over(stop)
@@ -108,9 +136,9 @@ class Daemon:
         self, config: Config, database: Database, clock: Clock, node: Bitcoind, channels: Sequence[Channel]
     ) -> None:
         """``channels``: one for each that the configuration names, in its order."""
-        self._config = config
-        self._database = database
-        self._clock = clock
+        self.config = config
+        self.database = database
+        self.clock = clock
         self._network = network_of(config.network)
         self._node = node
         self._channels = channels
@@ -137,33 +165,60 @@ class Daemon:
         self._feed: Feed | None = None
         self._feed_due = 0.0
         waiter = BlockWaiter(self._node, self.ingest.put)
+        self._push = self._push_worker()
         self._loops: tuple[Loop, ...] = (self.ingest, waiter, *self.workers, *self._optional_loops())
         self._dead_channels: set[str] = set()
         self._note_due = 0.0
 
     def _optional_loops(self) -> list[Loop]:
         loops: list[Loop] = []
-        if heartbeat := self._config.heartbeat:
-            loops.append(Heartbeat(heartbeat.url, heartbeat.every_s, self._can_see, self._on_heartbeat_trouble))
-        if peers := self._config.peer_nodes:
+        if heartbeat := self.config.heartbeat:
+            loops.append(Heartbeat(heartbeat.url, heartbeat.every_s, self.can_see, self._on_heartbeat_trouble))
+        if peers := self.config.peer_nodes:
             nodes = {peer.name: reach(peer.node, self._network) for peer in peers}
             loops.append(PeerWatch(self._node, nodes, self._on_peer_trouble))
+        if self._push:
+            loops += [self._push, LookUp(self._node, self.database)]
         return loops
 
-    def _can_see(self) -> bool:
+    def _push_worker(self) -> PushWorker | None:
+        """Who tells the devices of wallets, if wallets are served."""
+        api = self.config.api
+        if api is None or not api.rewind:
+            return None
+        return PushWorker(
+            PushService(api.push_url),
+            self.database,
+            self.clock,
+            lambda name, words: self._on_trouble(f"channel/{name}", words),
+            self._on_retired_device,
+            api.receipts_after_s,
+        )
+
+    def _on_retired_device(self, vault: str, remaining: int) -> None:
+        now = self.clock.now()
+        event, severity = retired(vault, remaining, self.config.network, now)
+        commit(self.database, plan_operation(event, severity), self._targets, now)
+        self._wake_workers()
+
+    def add_loops(self, loops: Sequence[Loop]) -> None:
+        """Have more loops started, watched and ended with the others. Call before ``start``."""
+        self._loops = (*self._loops, *loops)
+
+    def can_see(self) -> bool:
         """Whether no trigger can pass unseen now, and somebody could be told."""
-        is_turning = self._clock.monotonic() - self.ingest.last_turn < _STUCK_S / 2
+        is_turning = self.clock.monotonic() - self.ingest.last_turn < _STUCK_S / 2
         sees = self._health is not None and self._health.blind_since is None and self.ingest.ready.is_set()
         can_tell = not self.workers or len(self._dead_channels) < len(self.workers)
         return is_turning and sees and can_tell
 
     def _keep_feed(self) -> None:
         """Listen where the node publishes, by configuration or by its own word, which a restart of it may change."""
-        if self._clock.monotonic() < self._feed_due:
+        if self.clock.monotonic() < self._feed_due:
             return
-        self._feed_due = self._clock.monotonic() + (_FEED_AGAIN_S if self._feed else _ASK_AGAIN_S)
+        self._feed_due = self.clock.monotonic() + (_FEED_AGAIN_S if self._feed else _ASK_AGAIN_S)
         try:
-            endpoints = endpoints_of(self._config, self._node)
+            endpoints = endpoints_of(self.config, self._node)
         except NodeError:
             return  # whoever reads the chain says that the node is away
         if endpoints == self.ingest.endpoints:
@@ -177,7 +232,7 @@ class Daemon:
             self._feed.start()
 
     def _make_parts(self, ingest: Ingest) -> Parts:
-        config, database, clock = self._config, self._database, self._clock
+        config, database, clock = self.config, self.database, self.clock
         watch_list = WatchList()
         finder = Finder(watch_list, self._node, self._network, config.gap_limit)
         writer = Writer(database, watch_list, self._targets, clock, config.final_depth, self._wake_workers, self._shout)
@@ -198,9 +253,10 @@ class Daemon:
         )
 
     def _owned_conditions(self) -> set[str]:
-        channels = (f"channel/{channel.name}" for channel in self._config.channels)
-        peers = (f"peers/{peer.name}" for peer in self._config.peer_nodes)
-        return {*OF_THE_LOOP, *channels, *peers, *(["heartbeat"] if self._config.heartbeat else [])}
+        channels = (f"channel/{channel.name}" for channel in self.config.channels)
+        peers = (f"peers/{peer.name}" for peer in self.config.peer_nodes)
+        push = [f"channel/{PUSH}"] if self._push else []
+        return {*OF_THE_LOOP, *channels, *push, *peers, *(["heartbeat"] if self.config.heartbeat else [])}
 
     def _on_channel_trouble(self, channel: str, words: str | None) -> None:
         if words is None:
@@ -232,29 +288,31 @@ class Daemon:
             self._shouted.add(alert.event.key)
             for worker, settings in self._shouters:
                 if alert.severity.rank >= settings.min_severity.rank:
-                    worker.shout(unwritten_message(alert.event, alert.severity, settings.redact, self._clock.now()))
+                    worker.shout(unwritten_message(alert.event, alert.severity, settings.redact, self.clock.now()))
 
     def _wake_workers(self) -> None:
         for worker in self.workers:
             worker.wake()
+        if self._push:
+            self._push.wake()
 
     def start(self, notices: Sequence[Event] = ()) -> None:
         """The feed first, then the loop that catches up, then who tells. ``notices``: what the start itself showed."""
         self.recover()
         if notices:
-            commit(self._database, plan_health(notices), self._targets, self._clock.now())
+            commit(self.database, plan_health(notices), self._targets, self.clock.now())
         self._keep_note()
         if not self._channels:
             log.warning("channels.none", words="nobody will be told of anything; `bwm add-channel` adds a way")
         self._keep_feed()
         for loop in self._loops:
             loop.start()
-        log.info("bwm.started", network=self._config.network, channels=[channel.name for channel in self._channels])
+        log.info("bwm.started", network=self.config.network, channels=[channel.name for channel in self._channels])
 
     def recover(self) -> None:
         """Take back what the daemon before this one was sending when it ended, and what channels of it had to tell."""
-        now = self._clock.now()
-        with self._database.transaction():
+        now = self.clock.now()
+        with self.database.transaction():
             outbox.lapse(now, all_leases=True)
             alerts.order_missing(self._targets, now)
 
@@ -264,11 +322,11 @@ class Daemon:
         ready = False
         while not stop.wait(_LOOK_EVERY_S):
             self._refuse_the_dead()
-            self._database.refuse_if_replaced()
+            self.database.refuse_if_replaced()
             self._keep_feed()
-            if self._clock.monotonic() >= self._note_due:
+            if self.clock.monotonic() >= self._note_due:
                 self._keep_note()
-            if self._clock.monotonic() - self.ingest.last_turn < _STUCK_S:
+            if self.clock.monotonic() - self.ingest.last_turn < _STUCK_S:
                 notify("WATCHDOG=1")
             if self.ingest.ready.is_set() and not ready:
                 ready = True
@@ -276,9 +334,9 @@ class Daemon:
 
     def _keep_note(self) -> None:
         """Note outside of the database what it holds. That the disk is full is told elsewhere."""
-        self._note_due = self._clock.monotonic() + _NOTE_EVERY_S
-        with suppress(OSError, DatabaseUnwritable), self._database.passing_trouble():
-            keepsake.write(self._config.state_dir, keepsake.of_database())
+        self._note_due = self.clock.monotonic() + _NOTE_EVERY_S
+        with suppress(OSError, DatabaseUnwritable), self.database.passing_trouble():
+            keepsake.write(self.config.state_dir, keepsake.of_database())
 
     def _refuse_the_dead(self) -> None:
         for loop in self._loops:
@@ -297,9 +355,9 @@ class Daemon:
             self._feed.stop()
         for loop in self._loops:
             loop.stop()
-        deadline = self._clock.monotonic() + _STOP_S
-        for worker in (self.ingest, *self.workers):
-            worker.join(timeout=max(0.0, deadline - self._clock.monotonic()))
+        deadline = self.clock.monotonic() + _STOP_S
+        for worker in (self.ingest, *self.workers, *([self._push] if self._push else [])):
+            worker.join(timeout=max(0.0, deadline - self.clock.monotonic()))
         for channel in self._channels:
             channel.close()  # cuts off what a receiver does not take; its worker writes that down
         for worker in self.workers:

@@ -12,6 +12,9 @@ class WatchList:
 
     def __init__(self) -> None:
         self.generation = -1
+        self.generation_of_plans = -1
+        self.fresh_txids: frozenset[str] | None = None
+        """What the last refresh added, if these are transactions of which only the id is known; else None."""
         self._removals = -1
         self._last_trigger = 0
         self._filter = KeyFilter()
@@ -21,10 +24,12 @@ class WatchList:
 
     def refresh(self) -> bool:
         """Load what changed. True when something did."""
+        of_plans = settings.generation_of_plans()
         generation = settings.generation()  # read first: what is added meanwhile is loaded again
         if generation == self.generation:
             return False
         removals, last_trigger = settings.removals(), watched_keys.last_trigger()
+        self.fresh_txids = watched_keys.txids_after(self._last_trigger) if removals == self._removals else None
         if removals != self._removals:
             self._filter = KeyFilter(expected=watched_keys.count())
             self._last_trigger = 0
@@ -33,6 +38,7 @@ class WatchList:
         self._filter.add(watched_keys.of_triggers_after(self._last_trigger))
         self.has_txids = watched_keys.any_txid_of_unknown_coins()
         self.generation, self._removals, self._last_trigger = generation, removals, last_trigger
+        self.generation_of_plans = of_plans
         return True
 
     def expire(self) -> None:

@@ -104,4 +104,4 @@ class Writer:
     def _generation_of(self, changes: Changes) -> int | None:
         """Of the watch list, where the changes depend on it: what was removed meanwhile must not come back."""
         depends = changes.sightings or changes.watches or changes.guardians
-        return self._watch_list.generation if depends else None
+        return self._watch_list.generation_of_plans if depends else None

@@ -15,13 +15,14 @@ def commit(
 ) -> int:
     """Write ``changes`` in one transaction; how many of its events were new. Nothing leaves the house before.
 
-    ``generation``: of the watch list that they were made from. Raises WatchListChanged when that is another now.
+    ``generation``: of the watch list that they were made from, as ``settings.generation_of_plans`` counts. Raises
+    WatchListChanged when that is another now.
 
     A move of the cursor alone does not wait for the disk: after a power cut the blocks it passed are read again. It
     cannot outlast events that were written before it, for what is lost is always the latest.
     """
     with database.transaction(durable=replace(changes, cursor=None) != Changes()):
-        if generation is not None and settings.generation() != generation:
+        if generation is not None and settings.generation_of_plans() != generation:
             raise WatchListChanged("the watch list changed while it was searched")
         new = journal.append(changes.events)
         sightings.keep_transactions(changes.transactions)

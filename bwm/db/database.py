@@ -133,6 +133,12 @@ class Database:
             yield
 
     @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """All or none of what is written inside, as a part of a transaction that goes on. Call inside one."""
+        with self._db.atomic():
+            yield
+
+    @contextmanager
     def passing_trouble(self) -> Iterator[None]:
         """Raises DatabaseUnwritable for what may pass, in single reads and writes as well.
 

@@ -353,6 +353,66 @@ class Backlog(Base):
     until_height = IntegerField(null=True)  # null: the daemon has not taken it up; then where the cursor stood
 
 
+class RewindVault(Base):
+    """A vault that a RewindBitcoin wallet registered, by the network and the id that the wallet knows it by."""
+
+    id = AutoField()
+    network = TextField()  # as it stands in the wallet's address: bitcoin, testnet, tape, regtest
+    wallet_id = TextField()  # its vaultId
+    vault = ForeignKeyField(Vault, unique=True, on_delete="CASCADE")
+    incident = IntegerField(default=0)  # counts the times that triggers appeared
+    gone_since = BigIntegerField(null=True)  # since when none of them is seen; null: one is, or none ever was
+    unchecked = IntegerField(default=1)  # registrations since the node was asked what it knows of the triggers
+    stale = IntegerField(default=0, constraints=[Check("stale IN (0, 1)")])  # what its devices must hear may differ
+    commitment = TextField(null=True)  # txid of the transaction that funded it
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("network", "wallet_id"), True), (("network", "commitment"), True))
+
+
+class RewindDevice(Base):
+    """A telephone that wants to hear of a vault, and what it calls it. Its push token is a secret."""
+
+    id = AutoField()
+    rewind_vault = ForeignKeyField(RewindVault, backref="devices", on_delete="CASCADE")
+    token_hash = TextField(index=True)  # hexadecimal SHA-256
+    token = TextField()
+    wallet_uuid = TextField()
+    wallet_name = TextField()
+    vault_number = BigIntegerField()
+    watchtower_id = TextField()
+    locale = TextField()
+    acknowledged_incident = IntegerField(null=True)
+    acknowledged_ahead_at = BigIntegerField(null=True)  # before there was anything to acknowledge
+    retired_at = BigIntegerField(null=True)  # the push service knows it no more
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("rewind_vault", "token_hash"), True),)
+
+
+class RewindPush(Base):
+    """One trigger that is seen now, as one device is told of it."""
+
+    id = AutoField()
+    device = ForeignKeyField(RewindDevice, backref="pushes", on_delete="CASCADE")
+    txid = TextField()
+    detected_at = BigIntegerField()
+    first_at = BigIntegerField(null=True)  # when the push service first took it
+    last_at = BigIntegerField(null=True)
+    accepted = IntegerField(default=0)  # how often the push service took it
+    failures = IntegerField(default=0)  # since it last did
+    due_at = BigIntegerField(null=True, index=True)  # null: nothing to do until something changes
+    lease_until = BigIntegerField(null=True)
+    last_error = TextField(null=True)
+    ticket = TextField(null=True)  # by which the push service tells what became of the latest one
+    receipt_at = BigIntegerField(null=True, index=True)  # when to ask for that
+
+    class Meta:
+        indexes = ((("device", "txid"), True),)
+
+
 TABLES = (
     Setting,
     Block,
@@ -374,4 +434,7 @@ TABLES = (
     Silence,
     Blindness,
     Backlog,
+    RewindVault,
+    RewindDevice,
+    RewindPush,
 )

@@ -7,6 +7,7 @@ from bwm.db.schema import Setting
 
 _GENERATION = "watch_generation"
 _REMOVALS = "watch_removals"
+_ADDITIONS = "watch_additions"
 
 DATABASE_ID = "database_id"
 """Made at random when the database is made: a copy has it too, a new one does not."""
@@ -35,8 +36,22 @@ def removals() -> int:
     return int(read(_REMOVALS) or 0)
 
 
-def next_generation(*, removed: bool = False) -> None:
-    """Tell a running daemon that the watch list changed. Call inside the transaction that changes it."""
+def generation_of_plans() -> int:
+    """Counts those of them that a plan in the making must not miss: all but additions.
+
+    Who is new is looked for in every block since the one that the registration names, so a plan made without him
+    loses nothing; and hundreds of registrations a second must not have every plan made anew.
+    """
+    return generation() - int(read(_ADDITIONS) or 0)
+
+
+def next_generation(*, removed: bool = False, only_added: bool = False) -> None:
+    """Tell a running daemon that the watch list changed. Call inside the transaction that changes it.
+
+    ``only_added``: nothing of what was there is different.
+    """
     write(_GENERATION, str(generation() + 1))
+    if only_added:
+        write(_ADDITIONS, str(int(read(_ADDITIONS) or 0) + 1))
     if removed:
         write(_REMOVALS, str(removals() + 1))

@@ -27,6 +27,18 @@ def of_triggers_after(trigger_id: int) -> Iterator[bytes]:
     return (bytes(key) for (key,) in found)
 
 
+def txids_after(trigger_id: int) -> frozenset[str] | None:
+    """The triggers with a higher id, if all of them are txids whose coins are not known; else None."""
+    others = """
+        SELECT EXISTS (SELECT 1 FROM trigger JOIN watch ON watch.trigger_id = trigger.id
+            WHERE trigger.id > ? AND what <> 'txid')
+    """
+    if raw.rows(others, trigger_id)[0][0]:
+        return None
+    found = raw.rows("SELECT key FROM trigger WHERE id > ? AND kind = 'txid'", trigger_id)
+    return frozenset(txid for (txid,) in found)
+
+
 def known(keys: Sequence[bytes]) -> set[bytes]:
     """Those of some keys that are watched."""
     found: set[bytes] = set()

@@ -15,6 +15,7 @@ from bwm.errors import ChannelError, ConfigError
 from bwm.secret import Secret
 from regtest.receiver import Receiver, unused_port
 from tests.servers.channels import Settings, apprise, message
+from tests.servers.expo import Expo
 
 SECRET = "s3cr3t-t0ken"
 
@@ -46,7 +47,17 @@ def file_case(folder: Path) -> Iterator[Case]:
     )
 
 
-CASES = {"apprise": apprise_case, "file": file_case}
+def expo_case(_: Path) -> Iterator[Case]:
+    with Expo() as expo, unused_port() as port:
+        token = f"ExponentPushToken[{SECRET}]"
+        yield Case(
+            Settings(kind="expo", url=Secret(f"{expo.url}#{token}")),
+            Settings(kind="expo", url=Secret(f"http://127.0.0.1:{port}/--/api/v2/push/send#{token}")),
+            lambda: [push["body"] for push in expo.pushes],
+        )
+
+
+CASES = {"expo": expo_case, "apprise": apprise_case, "file": file_case}
 
 
 @pytest.fixture(params=sorted(KINDS))

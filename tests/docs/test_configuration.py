@@ -60,7 +60,9 @@ def test_every_key_is_described_and_no_other(tmp_path):
     assert described_keys() == keys_of_the_reader(tmp_path)
 
 
-@pytest.mark.parametrize("chapter", ["Configuration", "Connect your node", "A look from outside"])
+@pytest.mark.parametrize(
+    "chapter", ["Configuration", "Connect your node", "A look from outside", "RewindBitcoin wallets"]
+)
 def test_a_configuration_that_is_shown_is_one(tmp_path, chapter):
     shown = blocks("toml", section(chapter))
     assert shown
@@ -70,7 +72,7 @@ def test_a_configuration_that_is_shown_is_one(tmp_path, chapter):
         for name in files_named(tomllib.loads(text)):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch(mode=0o600)
-            (tmp_path / name).write_text("https://example.org/secret")
+            (tmp_path / name).write_text("0123456789abcdef" if "prefix" in name else "https://example.org/secret")
         load(file)
 
 

@@ -1,0 +1,172 @@
+"""Everything that the server answers: who may call at all, then the routes."""
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import TypeVar
+
+import structlog
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bwm.api.bodies import header
+from bwm.api.limits import Allowance
+from bwm.api.problems import Problem
+from bwm.api.rewind import Rewind, request_id
+from bwm.api.rewind_checks import Checked, check_commitment
+from bwm.api.writes import Writes
+from bwm.clock import Clock
+from bwm.config_api import ApiConfig
+from bwm.db.database import Database
+
+log = structlog.get_logger()
+
+_T = TypeVar("_T")
+
+_READERS = 4
+_BURST, _PER_S = 200, 20  # requests of one address
+_TRIGGERS_BURST, _TRIGGERS_PER_S = 50_000, 1  # transactions that one address may have watched
+
+_LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the daemon says of itself."""
+
+    is_up: Callable[[], bool]
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, config: ApiConfig, database: Database, clock: Clock, writes: Writes, health: Health) -> None:
+        self._config = config
+        self._database = database
+        self._health = health
+        self._readers = ThreadPoolExecutor(_READERS, "api reads")
+        self._requests = Allowance(_BURST, _PER_S, clock.monotonic)
+        self._triggers = Allowance(_TRIGGERS_BURST, _TRIGGERS_PER_S, clock.monotonic)
+        self._prefix = f"/{config.prefix.reveal()}" if config.prefix else ""
+        self._rewind = Rewind(config, writes, self.read, clock, self)
+        self._mounts: list[tuple[str, ASGIApp]] = []
+
+    def mount(self, path: str, app: ASGIApp) -> None:
+        """Have another application answer what is ``path`` or below it."""
+        self._mounts.append((path, app))
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # neither lifespan events nor web sockets are spoken here
+        try:
+            self._check_host(scope)
+            self._check_rate(scope)
+            await self._route(scope)(scope, receive, send)
+        except Problem as problem:
+            response: Response = JSONResponse({"error": problem.words}, problem.status, problem.headers)
+            response.headers["X-Request-ID"] = request_id(scope)
+            await response(scope, receive, send)
+        except Exception as error:
+            log.error("api.fault", error=type(error).__name__, exc_info=True)
+            response = JSONResponse({"error": "A fault in bwm kept it from answering."}, 500)
+            response.headers["X-Request-ID"] = request_id(scope)
+            await response(scope, receive, send)
+
+    def _route(self, scope: Scope) -> ASGIApp:
+        path = scope["path"]
+        for root, app in self._mounts:
+            if path == root or path.startswith(f"{root}/"):
+                return app
+        if path == "/healthz" and scope["method"] in ("GET", "HEAD"):
+            return self._healthz
+        if not self._config.rewind:
+            raise Problem(404, "There is nothing here.")
+        return self._behind_prefix(scope)
+
+    def _behind_prefix(self, scope: Scope) -> ASGIApp:
+        """The wallet's routes, below the secret first part of the path if there is one."""
+        path = re.sub("/{2,}", "/", scope["path"])
+        if not self._prefix:
+            return self._rewind
+        given, rest = path[: len(self._prefix)], path[len(self._prefix) :]
+        if not compare_digest(given.encode(errors="replace"), self._prefix.encode()) or not rest.startswith("/"):
+            raise Problem(404, "There is nothing here.")
+        scope["path"] = rest
+        return self._rewind
+
+    async def _healthz(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_up = self._health.is_up()
+        response = JSONResponse({"status": "up" if is_up else "down"}, 200 if is_up else 503)
+        response.headers["X-Request-ID"] = request_id(scope)
+        await response(scope, receive, send)
+
+    async def read(self, question: Callable[[], _T]) -> _T:
+        """Ask the database in a thread of its own, where waiting holds nobody up."""
+
+        def ask() -> _T:
+            with self._database.connection():
+                return question()
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+
+    # Who may call
+
+    def _check_host(self, scope: Scope) -> None:
+        """A web page that had its name lead to this machine still calls us by that name (DNS rebinding)."""
+        if self._config.listen.path is not None and not self._config.hosts:
+            return  # no web page reaches a unix socket
+        host = header(scope, b"host").lower()
+        name = host.rpartition(":")[0] if re.search(r":\d*$", host) and not host.endswith("]") else host
+        allowed = {"localhost", *(known.lower() for known in self._config.hosts)}
+        if name not in allowed and not _is_address(name):
+            raise Problem(400, "This server is not called by that name.")
+
+    def _check_rate(self, scope: Scope) -> None:
+        who = self.caller(scope)
+        if who != _LOCAL and (wait_s := self._requests.take(who)):
+            raise Problem(429, "Too many requests.", {"Retry-After": str(int(wait_s) + 1)})
+
+    def caller(self, scope: Scope) -> str:
+        """The address that a request comes from; a network of IPv6 counts as one. Of this machine: "local"."""
+        address = scope["client"][0] if scope.get("client") else ""
+        if self._config.trust_proxy and (forwarded := header(scope, b"x-forwarded-for")):
+            address = forwarded.rpartition(",")[2].strip()  # the last is what our own proxy saw
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return _LOCAL
+        if parsed.is_loopback:
+            return _LOCAL
+        if isinstance(parsed, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((parsed, 64), strict=False))
+        return str(parsed)
+
+    # The gate of the wallet's routes
+
+    def admit(self, scope: Scope, triggers: int) -> None:
+        """Raise Problem 429 when the caller has had so many transactions watched that he must wait."""
+        who = self.caller(scope)
+        if who != _LOCAL and triggers and (wait_s := self._triggers.take(who, triggers)):
+            raise Problem(
+                429, "Too many transactions were registered from here.", {"Retry-After": str(int(wait_s) + 1)}
+            )
+
+    def check_commitment(self, network: str, one: Checked) -> None:
+        """Raise Problem when the commitment is not one. Call inside a transaction."""
+        check_commitment(self._config, network, one)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True

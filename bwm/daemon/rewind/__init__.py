@@ -1,0 +1,1 @@
+"""What the daemon does for RewindBitcoin wallets beside watching their vaults: look up, and push."""

@@ -1,0 +1,88 @@
+"""Triggers that were on the chain before their wallet registered them: looked for once, then read like any past."""
+
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from bwm.chain.outpoint import outpoint_key, txid_text
+from bwm.db import rewind_push, settings, vaults
+from bwm.db.database import Database
+from bwm.errors import DatabaseUnwritable, NodeError, NodeForbidden
+from bwm.node.bitcoind import Bitcoind
+
+log = structlog.get_logger()
+
+_EVERY_S = 0.5
+_VAULTS_AT_ONCE = 500
+_PROBED = 2  # outputs that are looked for, of a transaction that a node without txindex cannot show
+
+
+class LookUp(threading.Thread):
+    """Asks the node what it knows of new triggers, so that registering itself never waits for the node."""
+
+    def __init__(self, node: Bitcoind, database: Database) -> None:
+        super().__init__(name="rewind look-up", daemon=True)
+        self.failure: BaseException | None = None
+        self._node = node
+        self._database = database
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End after the step in hand."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Look until stopped. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
+        try:
+            with self._database.connection():
+                while not self._stopping.is_set():
+                    if not self.turn():
+                        self._stopping.wait(_EVERY_S)
+        except BaseException as error:
+            self.failure = error
+            log.exception("loop.died", loop=self.name)
+
+    def turn(self) -> bool:
+        """Ask for some; False when there is nothing to ask, or nobody to be asked."""
+        try:
+            with self._database.passing_trouble():
+                return self._check_some()
+        except (NodeError, DatabaseUnwritable):
+            return False  # whoever reads the chain says so; it is tried again
+
+    def _check_some(self) -> bool:
+        asked = rewind_push.unchecked(_VAULTS_AT_ONCE)
+        if not asked:
+            return False
+        wanted = rewind_push.unsighted_txids(one.vault_id for one in asked)
+        heights = self._heights(list(wanted))
+        first: dict[int, int] = {}
+        for txid, height in heights.items():
+            for vault_id in wanted[txid]:
+                first[vault_id] = min(height, first.get(vault_id, height))
+        with self._database.transaction():
+            for vault_id, height in first.items():
+                vaults.order_reading(height, vault_id=vault_id)
+            if first:
+                settings.next_generation(only_added=True)
+            rewind_push.checked(asked)
+        return True
+
+    def _heights(self, txids: Sequence[str]) -> dict[str, int]:
+        """Where those that are mined were mined, as far as the node can tell."""
+        if not txids:
+            return {}
+        tip = self._node.tip()
+        if self._has_txindex():
+            found = self._node.transactions(txids).items()
+            return {txid: tip.height - tx.confirmations + 1 for txid, tx in found if tx.confirmations > 0}
+        probes = [outpoint_key(txid, vout) for txid in txids for vout in range(_PROBED)]
+        coins = self._node.coins(probes, include_mempool=False).items()
+        return {txid_text(key[:32]): coin.height for key, coin in coins if coin.height is not None}
+
+    def _has_txindex(self) -> bool:
+        try:
+            return self._node.has_txindex()
+        except NodeForbidden:
+            return True  # not allowed to know: ask it for every transaction
