@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,19 @@ min_severity = "info"
 """
 
 
+def run_command(
+    command: Sequence[str], stdin: str, environment: Mapping[str, str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. Raises subprocess.TimeoutExpired."""
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, env=environment, timeout=timeout_s, check=False
+    )
+
+
 class Bwm:
     """A folder with a bwm.toml, and what can be done with it. ``bwm("add-vault", ...)`` runs a command."""
+
+    run_command = staticmethod(run_command)
 
     def __init__(self, home: Path, node: RegtestNode, *, receiver_url: str | None = None, settings: str = "") -> None:
         """``settings``: TOML put before the sections; write sections of your own at its end."""
@@ -78,15 +89,7 @@ class Bwm:
         self, *arguments: object, stdin: str = "", exit_code: int | None = 0, timeout_s: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Run one command; its exit code must be the given one (None: any)."""
-        done = subprocess.run(
-            self._command(arguments),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self._environment,
-            timeout=timeout_s,
-            check=False,
-        )
+        done = self.run_command(self._command(arguments), stdin, self._environment, timeout_s)
         assert exit_code in (None, done.returncode), (
             f"bwm {' '.join(map(str, arguments))} ended with {done.returncode}, not {exit_code}\n"
             f"{done.stdout}{done.stderr}"

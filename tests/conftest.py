@@ -15,12 +15,15 @@ import pytest
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, get_node
 from regtest.receiver import Receiver
+from tests import warm
 from tests.faults.table import pytest_runtest_logreport, pytest_terminal_summary
 
 __all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "tests" / "kept"
+
+Bwm.run_command = staticmethod(warm.run)
 
 FAILED = pytest.StashKey[bool]()
 

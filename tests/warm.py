@@ -1,0 +1,142 @@
+"""Commands of bwm in a process each, forked from a Python that has loaded bwm already: most of a command's time is
+that loading. What a cold start does is tested where it matters, by real ones.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+_HERE = Path(__file__).resolve()
+_USUAL = ("bwm.config", "bwm.db.database", "bwm.db.journal", "bwm.node.bitcoind", "bwm.daemon.connect", "rich.progress")
+"""What commands import when they run."""
+_servers: dict[int, Path] = {}  # by the process that started it
+
+
+def run(
+    command: Sequence[str], stdin: str, environment: Mapping[str, str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """As ``subprocess.run`` with captured text, for ``[bwm, *arguments]``. Raises subprocess.TimeoutExpired."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(_server()))
+            line.settimeout(timeout_s)
+            call = {"command": list(command), "environment": dict(environment), "folder": str(Path.cwd())}
+            socket.send_fds(line, [json.dumps(call).encode()], [file.fileno() for file in (given, out, err)])
+            line.shutdown(socket.SHUT_WR)
+            pid = int(line.recv(20))
+            try:
+                code = int(line.recv(20))
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(command, timeout_s) from None
+        return subprocess.CompletedProcess(list(command), code, _text(out), _text(err))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def _server() -> Path:
+    """The socket of this process's own server, started when it is first needed."""
+    if os.getpid() not in _servers:
+        path = Path(tempfile.mkdtemp(prefix="bwm-warm-")) / "socket"
+        process = subprocess.Popen([sys.executable, _HERE, path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        atexit.register(process.kill)
+        atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+        _servers[os.getpid()] = path
+    return _servers[os.getpid()]
+
+
+def serve(path: Path) -> None:
+    """Fork for each command that is asked for, until whoever started us is gone."""
+    _load()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(64)
+    print("ready", flush=True)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parent = os.getppid()
+    listener.settimeout(5)
+    while os.getppid() == parent:
+        try:
+            line, _ = listener.accept()
+        except TimeoutError:
+            continue
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _attend(line)
+        line.close()
+
+
+def _load() -> None:
+    """Everything that commands import, so that a fork has it."""
+    commands = import_module("bwm.cli.commands")
+    for entry in commands.ENTRIES:
+        import_module(f"bwm.cli.{entry.module}")
+    for name in (
+        "bwm.config",
+        "bwm.db.database",
+        "bwm.db.journal",
+        "bwm.node.bitcoind",
+        "bwm.daemon.connect",
+        "rich.progress",
+    ):
+        import_module(name)
+
+
+def _attend(line: socket.socket) -> None:
+    """Run one command in a child, and say how it ended."""
+    line.setblocking(True)
+    data, files, _, _ = socket.recv_fds(line, 65536, 3)
+    while more := line.recv(65536):
+        data += more
+    pid = os.fork()
+    if pid == 0:
+        line.close()
+        os.setsid()
+        _become(json.loads(data), files)
+    line.sendall(f"{pid:<20}".encode())
+    _, status = os.waitpid(pid, 0)
+    line.sendall(f"{os.waitstatus_to_exitcode(status):<20}".encode())
+    os._exit(0)
+
+
+def _become(call: dict[str, Any], files: Sequence[int]) -> None:
+    """Be the command: its arguments, environment, folder and files."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        if file > 2:
+            os.close(file)
+    os.environ.clear()
+    os.environ.update(call["environment"])
+    os.chdir(call["folder"])
+    sys.argv = call["command"]
+    code = 70
+    try:
+        import_module("bwm.cli.main").main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))
