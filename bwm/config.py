@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bwm.chain.address import script_of_address
 from bwm.chain.network import NETWORKS
 from bwm.config_alerts import AlertsConfig, DrillConfig, read_alerts, read_drill
 from bwm.config_api import ApiConfig, api_config
-from bwm.errors import ConfigError
+from bwm.errors import BadAddress, ConfigError
 from bwm.secret import Secret
 from bwm.severity import Severity
 from bwm.toml import Table, TomlFile, read_toml
@@ -87,6 +88,13 @@ class PeerNodeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponsesConfig:
+    """Where responses may pay to. Nothing but this file can widen it."""
+
+    allow: tuple[bytes, ...] = ()  # scriptPubKeys
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings. ``source``: the file they came from; None when there is none."""
 
@@ -103,6 +111,8 @@ class Config:
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     drill: DrillConfig = field(default_factory=DrillConfig)
     api: ApiConfig | None = None
+    sealing_key: Secret | None = None  # 64 hexadecimal digits; None: the one in the state directory
+    responses: ResponsesConfig = ResponsesConfig()
     source: Path | None = None
 
 
@@ -171,6 +181,8 @@ def read(top: Table, network: str | None = None) -> Config:
         alerts=read_alerts(top.table("alerts"), people),
         drill=read_drill(top.table("drill")),
         api=api_config(top.table("api"), network),
+        sealing_key=top.secret("sealing_key"),
+        responses=_responses(top.table("responses"), network),
         source=top.file.path,
     )
     defaults.finish()
@@ -225,6 +237,17 @@ def _peer_nodes(top: Table) -> tuple[PeerNodeConfig, ...]:
             raise table.error("a peer_node needs rpc, and either cookie_file or user with password_file")
         peers.append(PeerNodeConfig(name, node))
     return tuple(peers)
+
+
+def _responses(table: Table, network: str) -> ResponsesConfig:
+    scripts = []
+    for place, address in enumerate(table.words("allow"), 1):
+        try:
+            scripts.append(script_of_address(address, NETWORKS[network]))
+        except BadAddress as error:
+            raise table.error(f"allow, address {place}: {error}", "allow") from None
+    table.finish()
+    return ResponsesConfig(tuple(scripts))
 
 
 def _rpc(table: Table) -> str | None:

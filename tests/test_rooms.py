@@ -15,14 +15,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config config_api logs"
-PURE = "chain watch guardian event order hold answer policy health plan plan_guardian wording response"
+GROUND = "errors clock secret severity toml config config_api logs seal"
+PURE = "chain watch guardian event order hold answer policy health plan plan_guardian plan_response wording response"
 WORLD = "node db actions channels"
 
 MAY_IMPORT = {
     "errors": "",
     "clock": "",
     "secret": "",
+    "seal": "errors secret",
     "severity": "",
     "logs": "",
     "toml": "errors secret",
@@ -40,6 +41,7 @@ MAY_IMPORT = {
     "health": "clock event severity",
     "policy": "event order severity watch",
     "plan": f"errors severity {PURE}",
+    "plan_response": f"errors severity {PURE}",
     "plan_guardian": f"errors severity {PURE}",
     "wording": "clock event severity",
     "node": f"chain {GROUND}",

@@ -48,9 +48,15 @@ ENTRIES = (
     Entry("People", "snooze", "answers", "Put an alert off: it comes back by itself."),
     Entry("People", "silence", "answers", "Keep back what can wait, for maintenance or for peace."),
     Entry("People", "seal-code", "answers", "Seal a duress code for the configuration."),
-    Entry("Acting", "add-response", "responses", "Have a lock that was signed in advance checked every day."),
+    Entry(
+        "Acting", "add-response", "responses", "Keep transactions that move a vault to safety, or watch over a lock."
+    ),
     Entry("Acting", "list-responses", "responses", "List what was signed in advance, and whether it would work."),
     Entry("Acting", "remove-response", "responses", "Forget what was signed in advance."),
+    Entry("Acting", "arm", "responses", "Let policies send a response without asking."),
+    Entry("Acting", "disarm", "responses", "Keep policies from sending a response."),
+    Entry("Acting", "broadcast", "responses", "Send a response now, whether it is armed or not."),
+    Entry("Acting", "hold", "responses", "Hold all responses: nothing is sent until you lift it."),
     Entry("Looking", "events", "events", "Show the journal, and follow it."),
     Entry("Upkeep", "backup", "upkeep", "Copy the database, also while the daemon runs."),
     Entry("Upkeep", "restore", "upkeep", "Put a backup in the place of the database."),

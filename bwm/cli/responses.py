@@ -1,20 +1,38 @@
 """The commands about transactions that were signed in advance."""
 
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
+from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
-from bwm.clock import SystemClock
+from bwm.clock import SystemClock, from_rfc3339
+from bwm.config import Config
 from bwm.daemon.armed_locks import judge, read_lock
 from bwm.daemon.connect import connect
-from bwm.db import armed_locks, guardians
-from bwm.errors import UsageError
+from bwm.daemon.lock import is_held
+from bwm.daemon.open_response import open_steps, sealer_of
+from bwm.daemon.register_response import prepare, read_given
+from bwm.daemon.registration import check_name
+from bwm.daemon.send_response import try_out
+from bwm.daemon.targets import targets_of
+from bwm.db import armed_locks, guardians, responses, vaults
+from bwm.db.broadcasts import order_by_hand
+from bwm.db.commit import commit
+from bwm.db.responses import StoredResponse
+from bwm.errors import BwmError, UsageError
+from bwm.plan_response import plan_done
+from bwm.response.answers import MEANING
+from bwm.response.deadline import Lock, in_words
+from bwm.toml import parse_duration
+
+_UNIT_S = 512  # of relative locks by time (BIP 68)
 
 
 @click.command("add-response")
-@click.option("--guardian", required=True, metavar="NAME", help="The guardian that it locks.")
+@click.argument("vault", required=False)
+@click.argument("name", required=False)
 @click.option(
     "--tx",
     "files",
@@ -22,19 +40,136 @@ from bwm.errors import UsageError
     multiple=True,
     required=True,
     metavar="FILE",
-    help="The signed transaction in hexadecimal; - is stdin.",
+    help="The signed transaction in hexadecimal, or a PSBT; - is stdin. Again for each step of the ladder.",
 )
+@click.option(
+    "--child",
+    "children",
+    type=click.File(encoding="ascii"),
+    multiple=True,
+    metavar="FILE",
+    help="The child that pays for the --tx of the same place.",
+)
+@click.option(
+    "--parent",
+    "parents",
+    type=click.File(encoding="ascii"),
+    multiple=True,
+    metavar="FILE",
+    help="The trigger's transaction, to check against; it is not kept.",
+)
+@click.option("--delay", metavar="BLOCKS|DURATION", help="How long the thief must wait after the trigger.")
+@click.option("--until", metavar="HEIGHT|DATE", help="Until when the thief must wait.")
+@click.option("--budget", type=click.IntRange(1), metavar="SATS", help="Never pay a higher fee.")
+@click.option("--guardian", metavar="NAME", help="The guardian that it locks, in place of VAULT and NAME.")
 @pass_session
-def add_response(session: Session, guardian: str, files: tuple[TextIO, ...]) -> None:
-    """Have a lock that was signed in advance checked every day.
+def add_response(
+    session: Session,
+    vault: str | None,
+    name: str | None,
+    files: tuple[TextIO, ...],
+    children: tuple[TextIO, ...],
+    parents: tuple[TextIO, ...],
+    delay: str | None,
+    until: str | None,
+    budget: int | None,
+    guardian: str | None,
+) -> None:
+    """Keep transactions that move a vault to safety, or watch over a lock.
 
-    bwm keeps its nonce, its coin and its feerate, never the transaction: whoever has that can lock. It is said when
-    the lock would be void: its coin is spent, its fee too low, or its nonce passed.
+    Several --tx are a ladder: of the same coins, each with another fee. They may pay only to what the configuration
+    allows, are stored sealed, and are never shown again. Nothing is sent before you arm the response, or say
+    `bwm broadcast`. The delay is read from the scripts where they show it.
+
+    With --guardian the transaction is a lock: bwm keeps its nonce, coin and feerate, never the transaction, and says
+    when it would be void.
 
     \b
-    Example:
+    Examples:
+      $ bwm add-response cold to-safety --tx sweep-5.hex --tx sweep-50.hex --tx sweep-500.hex --delay 144
+      $ bwm add-response cold to-safety --tx sweep.psbt --parent unvault.hex --budget 100000
       $ bwm add-response --guardian family --tx lock-2.hex --tx lock-2-dear.hex
     """
+    if guardian is not None:
+        if vault or name or children or parents or delay or until or budget:
+            raise UsageError("With --guardian give only --tx: a lock has no vault, deadline or budget of its own.")
+        _add_locks(session, guardian, files)
+        return
+    if vault is None or name is None:
+        raise UsageError("Give the VAULT and a NAME for the response; or --guardian for a lock.")
+    _add_response(session, vault, name, (files, children, parents), _lock(delay, until), budget)
+
+
+def _add_response(
+    session: Session,
+    vault: str,
+    name: str,
+    files: tuple[tuple[TextIO, ...], ...],
+    lock: Lock | None,
+    budget: int | None,
+) -> None:
+    check_name(name)
+    config = session.config()
+    with session.database(config) as database:
+        vaults.find(vault)
+        responses.refuse_taken(vault, name)
+        node = connect(config)
+        node.check_network(network_of(config.network))
+        given, children, parents = ([read_given(node, file.name, _text(file)) for file in each] for each in files)
+        sealer = sealer_of(config, make=True)
+        assert sealer
+        prepared = prepare(node, vault, given, children, parents, config.responses.allow, lock, sealer, config.network)
+        now = SystemClock().now()
+        reason = f"response {vault}/{name} was added with {len(prepared.steps)} transactions"
+        with database.transaction():
+            added = responses.add(vault, name, prepared.lock, budget, prepared.steps, prepared.judgement, now)
+            commit(database, plan_done("response.added", config.network, now, reason, vault, added.name), (), now)
+    for note in prepared.notes:
+        output.note(f"Note: {note}.")
+    click.echo(f"Added {added.name}: {added.judgement.verdict}. {_capital(added.judgement.reason)}.")
+    click.echo(f"Signed with: {', '.join(dict.fromkeys(step.flags for step in added.steps)) or 'no signature'}.")
+    if added.lock is None:
+        output.note("No deadline is known: give --delay or --until, so that the fee rises in time.")
+    else:
+        click.echo(f"The thief must wait: {in_words(added.lock)}.")
+    click.echo(f"It is not armed. To let policies send it: bwm arm {added.name}")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _lock(delay: str | None, until: str | None) -> Lock | None:
+    if delay and until:
+        raise UsageError("Give --delay or --until, not both.")
+    try:
+        if delay:
+            if delay.isdecimal():
+                return _positive(Lock("blocks", int(delay)))
+            return _positive(Lock("seconds", parse_duration(delay) // _UNIT_S * _UNIT_S))
+        if until:
+            return _positive(Lock("height", int(until)) if until.isdecimal() else Lock("time", from_rfc3339(until)))
+    except ValueError:
+        raise UsageError(
+            "Write --delay as blocks (144) or a duration (2d), --until as a height or a date (2027-01-31)."
+        ) from None
+    return None
+
+
+def _positive(lock: Lock) -> Lock:
+    if lock.amount <= 0:
+        raise ValueError
+    return lock
+
+
+def _text(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        raise UsageError(f"{file.name} is no text; nothing was added.") from None
+
+
+def _add_locks(session: Session, guardian: str, files: tuple[TextIO, ...]) -> None:
     raws = [_read(file) for file in files]
     config = session.config()
     with session.database(config) as database:
@@ -72,25 +207,30 @@ def list_responses(session: Session, as_json: bool) -> None:
       $ bwm list-responses --json
     """
     with session.database(session.config()):
-        described = armed_locks.described(armed_locks.judged())
+        locks = armed_locks.described(armed_locks.judged())
+        kept = responses.described(responses.every())
+        held = responses.is_held()
     if as_json:
-        output.document(described)
+        output.document([*kept, *locks])
         return
     output.table(
-        ("response", "guardian", "nonce", "sat/vB", "state", "why", "checked"),
-        (
-            (
-                lock["name"],
-                lock["guardian"],
-                lock["nonce"],
-                f"{lock['feerate']:g}",
-                lock["verdict"],
-                lock["reason"],
-                lock["checked_at"],
-            )
-            for lock in described
-        ),
+        ("response", "of", "sat/vB", "armed", "state", "why", "checked"),
+        (*(_response_row(one) for one in kept), *(_lock_row(lock) for lock in locks)),
     )
+    if held:
+        output.note("Everything is on hold: nothing is sent. `bwm hold --off` lifts it.")
+
+
+def _response_row(one: dict[str, Any]) -> tuple[Any, ...]:
+    rates = [step["feerate"] for step in one["steps"]]
+    shown = " ".join("?" if rate is None else f"{rate:g}" for rate in rates)
+    armed = "yes" if one["armed"] else "no"
+    return one["name"], f"vault {one['vault']}", shown, armed, one["verdict"], one["reason"], one["checked_at"]
+
+
+def _lock_row(lock: dict[str, Any]) -> tuple[Any, ...]:
+    of = f"guardian {lock['guardian']}, nonce {lock['nonce']}"
+    return lock["name"], of, f"{lock['feerate']:g}", "-", lock["verdict"], lock["reason"], lock["checked_at"]
 
 
 @click.command("remove-response")
@@ -100,9 +240,135 @@ def remove_response(session: Session, name: str) -> None:
     """Forget what was signed in advance.
 
     \b
-    Example:
+    Examples:
+      $ bwm remove-response cold/to-safety
       $ bwm remove-response lock-1
     """
-    with session.database(session.config()) as database, database.transaction():
-        armed_locks.remove(name)
+    config = session.config()
+    with session.database(config) as database, database.transaction():
+        if "/" in name:
+            response = responses.find(name)
+            responses.remove(response)
+            now = SystemClock().now()
+            done = plan_done(
+                "response.removed", config.network, now, f"response {name} was removed", response.vault, name
+            )
+            commit(database, done, (), now)
+        else:
+            armed_locks.remove(name)
     click.echo(f"Removed {name}.")
+
+
+@click.command("arm")
+@click.argument("name", metavar="VAULT/NAME")
+@pass_session
+def arm(session: Session, name: str) -> None:
+    """Let policies send a response without asking.
+
+    \b
+    Example:
+      $ bwm arm cold/to-safety
+    """
+    _set_armed(session, name, armed=True)
+
+
+@click.command("disarm")
+@click.argument("name", metavar="VAULT/NAME")
+@pass_session
+def disarm(session: Session, name: str) -> None:
+    """Keep policies from sending a response.
+
+    \b
+    Example:
+      $ bwm disarm cold/to-safety
+    """
+    _set_armed(session, name, armed=False)
+
+
+def _set_armed(session: Session, name: str, *, armed: bool) -> None:
+    word = "armed" if armed else "disarmed"
+    config = session.config()
+    with session.database(config) as database, database.transaction():
+        response = responses.find(name)
+        changed = responses.arm(response.id, armed=armed)
+        if changed:
+            now = SystemClock().now()
+            done = plan_done(
+                f"response.{word}", config.network, now, f"response {name} was {word}", response.vault, name
+            )
+            commit(database, done, (), now)
+    click.echo(f"{_capital(word)} {name}." if changed else f"{name} was {word} already.")
+    if armed and response.judgement.verdict in ("void", "weak"):
+        output.note(f"But it is {response.judgement.verdict}: {response.judgement.reason}.")
+
+
+@click.command("hold")
+@click.option("--off", is_flag=True, help="Go on.")
+@pass_session
+def hold(session: Session, off: bool) -> None:
+    """Hold all responses: nothing is sent until you lift it.
+
+    \b
+    Examples:
+      $ bwm hold
+      $ bwm hold --off
+    """
+    config = session.config()
+    kind, reason = (
+        ("response.hold_off", "the operator lifted the hold: responses are sent again")
+        if off
+        else ("response.hold_on", "the operator holds all responses: nothing is sent until `bwm hold --off`")
+    )
+    with session.database(config) as database, database.transaction():
+        changed = responses.hold(on=not off)
+        if changed:
+            now = SystemClock().now()
+            commit(database, plan_done(kind, config.network, now, reason), targets_of(config), now)
+    click.echo(_capital(reason) + "." if changed else "It was so already.")
+
+
+@click.command("broadcast")
+@click.argument("name", metavar="VAULT/NAME")
+@click.option("--dry-run", is_flag=True, help="Ask the node what it would say, and send nothing.")
+@pass_session
+def broadcast(session: Session, name: str, dry_run: bool) -> None:
+    """Send a response now, whether it is armed or not.
+
+    It asks for the vault's name. The daemon then sends it, follows it and raises its fee until it is buried.
+
+    \b
+    Examples:
+      $ bwm broadcast cold/to-safety --dry-run
+      $ bwm broadcast cold/to-safety
+    """
+    config = session.config()
+    with session.database(config) as database:
+        response = responses.find(name)
+        if dry_run:
+            _try_out(config, response)
+            return
+        if responses.is_held():
+            raise UsageError("Everything is on hold: nothing is sent. Lift it first: bwm hold --off")
+        typed = click.prompt(
+            f"This moves all coins of the response. Type the vault's name ({response.vault})", err=True
+        )
+        if typed != response.vault:
+            raise UsageError(f"That is not the vault's name, {response.vault}. Nothing was decided or sent.")
+        with database.transaction():
+            order_by_hand(response.name, response.vault, config.network, SystemClock().now())
+    click.echo(f"Decided: {name} is sent and followed until it is buried. See: bwm events --kind response")
+    if not is_held(config.state_dir):
+        output.note("The daemon does not run: nothing is sent before it does. Start it with `bwm run`.")
+
+
+def _try_out(config: Config, response: StoredResponse) -> None:
+    node = connect(config)
+    node.check_network(network_of(config.network))
+    steps = open_steps(sealer_of(config), config.network, response)
+    if not steps:
+        raise BwmError(f"The transactions of {response.name} cannot be opened: the key that sealed them is missing.")
+    for step in steps:
+        said = try_out(node, step)
+        words = f"{MEANING[said.answer].words} ({said.words})" if said.words else MEANING[said.answer].words
+        click.echo(f"step {step.stored.position + 1}: {said.answer}. {_capital(words)}.")
+    click.echo("Nothing was sent.")

@@ -30,8 +30,10 @@ from bwm.daemon.ingest import Ingest, Parts
 from bwm.daemon.last_words import last_words
 from bwm.daemon.lock import Lock
 from bwm.daemon.notify import notify
+from bwm.daemon.open_response import sealer_of
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
+from bwm.daemon.respond import Responder
 from bwm.daemon.rewind.look_up import LookUp
 from bwm.daemon.rewind.notice import retired
 from bwm.daemon.rewind.push import NAME as PUSH
@@ -76,6 +78,7 @@ class Loop(Protocol):
 
 MakeLoops = Callable[["Daemon"], Sequence[Loop]]
 """More loops for a daemon, made by rooms that it must not know."""
+
 
 _FOR_PROGRAMS = ("file", "webhook")  # kinds of channels that are told everything one by one, however much it is
 _LOOK_EVERY_S = 1.0
@@ -166,9 +169,35 @@ class Daemon:
         self._feed_due = 0.0
         waiter = BlockWaiter(self._node, self.ingest.put)
         self._push = self._push_worker()
-        self._loops: tuple[Loop, ...] = (self.ingest, waiter, *self.workers, *self._optional_loops())
+        self.responder = self._make_responder()
+        self._loops: tuple[Loop, ...] = (
+            self.ingest,
+            waiter,
+            *self.workers,
+            self.responder,
+            *self._optional_loops(),
+        )
         self._dead_channels: set[str] = set()
         self._note_due = 0.0
+
+    def _make_responder(self) -> Responder:
+        return Responder(
+            self.database,
+            self._node,
+            self._network,
+            lambda: sealer_of(self.config),
+            self.config.responses.allow,
+            self._targets,
+            self.clock,
+            self._wake_workers,
+            self._obstacle,
+        )
+
+    def _obstacle(self) -> str | None:
+        """Why what the node shows cannot be trusted now, in words."""
+        if self._health is None or not self.ingest.ready.is_set():
+            return "bwm has not caught up with the chain yet"
+        return self._health.blind_words()
 
     def _optional_loops(self) -> list[Loop]:
         loops: list[Loop] = []
@@ -291,6 +320,7 @@ class Daemon:
                     worker.shout(unwritten_message(alert.event, alert.severity, settings.redact, self.clock.now()))
 
     def _wake_workers(self) -> None:
+        self.responder.wake()
         for worker in self.workers:
             worker.wake()
         if self._push:

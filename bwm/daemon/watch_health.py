@@ -113,6 +113,11 @@ class HealthWatch:
         """Since when triggers may pass unseen (unix seconds)."""
         return health.blind_since(self._troubles)
 
+    def blind_words(self) -> str | None:
+        """What blinds bwm now; None when nothing does. May be called from any thread."""
+        blinding = (health.condition_of(name) for name in dict(self._troubles))
+        return next((one.words.partition(":")[0] for one in blinding if one.blinds), None)
+
     def look(self) -> None:
         """Tell what is due to be told, and keep the account of blind time."""
         now = self._clock.now()

@@ -98,7 +98,7 @@ class Writer:
         self._watch_list.follow(item.spends for tx in changes.transactions for item in tx.inputs)
         for event in changes.events if new else ():
             log.info("event", kind=event.kind, vault=event.vault, guardian=event.guardian, key=event.key)
-        if new and changes.alerts:
+        if new and (changes.alerts or changes.decisions):
             self._on_orders()
 
     def _generation_of(self, changes: Changes) -> int | None:

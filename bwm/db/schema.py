@@ -24,6 +24,8 @@ from peewee import (
 from bwm.guardian.readiness import Verdict
 from bwm.order import State
 from bwm.policy import announcement
+from bwm.response.broadcast import State as BroadcastState
+from bwm.response.readiness import Verdict as ResponseVerdict
 from bwm.severity import Severity
 from bwm.watch.sighting import Status
 from bwm.watch.watch import Family, What
@@ -331,6 +333,63 @@ class Silence(Base):
     made_by = TextField()
 
 
+class Response(Base):
+    """Transactions signed in advance that move a vault's coins to safety: one, or a ladder of fees."""
+
+    id = AutoField()
+    vault = ForeignKeyField(Vault, backref="responses", on_delete="CASCADE")
+    name = TextField()
+    armed = IntegerField(default=0, constraints=[Check("armed IN (0, 1)")])  # 1: policies may send it
+    lock = TextField(null=True)  # on the thief's path, e.g. blocks:144; null: not known
+    budget = BigIntegerField(null=True, constraints=[Check("budget > 0")])  # sat of fee at most; null: the ladder's
+    verdict = TextField(constraints=[_one_of("verdict", ResponseVerdict)])
+    reason = TextField()
+    checked_at = BigIntegerField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("vault", "name"), True),)
+
+
+class ResponseStep(Base):
+    """One transaction of the ladder. Its bytes are sealed: whoever has them can send it."""
+
+    id = AutoField()
+    response = ForeignKeyField(Response, backref="steps", on_delete="CASCADE")
+    position = IntegerField()  # from 0, the cheapest
+    txid = TextField()
+    feerate = BigIntegerField(null=True)  # sat/kvB, with its child; null: its coins are not known yet
+    fee = BigIntegerField(null=True)  # sat, with its child
+    flags = TextField()  # of its signatures, e.g. ALL
+    coins = TextField()  # JSON: of each outpoint that it spends the sat and the scriptPubKey, as far as known
+    child_txid = TextField(null=True)
+    sealed = BlobField()
+
+    class Meta:
+        indexes = ((("response", "position"), True), (("response", "txid"), True))
+
+
+class Broadcast(Base):
+    """A response that was decided on, until it is buried. Made in the transaction that takes its order."""
+
+    id = AutoField()
+    order = ForeignKeyField(Order, unique=True, on_delete="RESTRICT")
+    response = ForeignKeyField(Response, backref="broadcasts", on_delete="CASCADE")
+    trigger_txid = TextField(null=True)  # what was decided upon; null: a person's word
+    state = TextField(index=True, constraints=[_one_of("state", BroadcastState)])
+    cause = TextField()  # a word: with the state, what is told once
+    reason = TextField()
+    position = IntegerField(null=True)  # of the step that was sent last
+    sent_height = IntegerField(null=True)  # of the tip when it was sent
+    height = IntegerField(null=True)  # of the block that holds it, or its rival
+    block_hash = TextField(null=True)
+    rival = TextField(null=True)  # txid
+    revision = IntegerField(default=0)
+    scanned_height = IntegerField()  # blocks up to this one were searched for it and its rivals
+    scanned_hash = TextField()
+    created_at = BigIntegerField()
+
+
 class Blindness(Base):
     """A time in which triggers could pass unseen. What was mined meanwhile was found afterwards."""
 
@@ -432,6 +491,9 @@ TABLES = (
     Order,
     Announcement,
     Silence,
+    Response,
+    ResponseStep,
+    Broadcast,
     Blindness,
     Backlog,
     RewindVault,

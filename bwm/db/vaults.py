@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bwm.chain.block import BlockRef
-from bwm.db import backlog, settings, watches
+from bwm.db import backlog, broadcasts, settings, watches
 from bwm.db.schema import Backlog, Sighting, Trigger, Vault
 from bwm.errors import UsageError
 from bwm.severity import Severity
@@ -131,8 +131,14 @@ def edit(
 
 
 def remove(name: str) -> None:
-    """Stop watching for a vault. Its events and alerts stay in the journal. Call inside a transaction."""
-    find(name).delete_instance()
+    """Stop watching for a vault. Its events and alerts stay in the journal. Call inside a transaction.
+
+    Raises UsageError while a response of it is on its way.
+    """
+    vault = find(name)
+    for response in vault.responses:
+        broadcasts.refuse_live(response.id, f"{name}/{response.name}")
+    vault.delete_instance()
     settings.next_generation(removed=True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bwm.chain.script import ScriptType, script_type
+from bwm.chain.sighash import ANYONECANPAY, commits, sighashes
 from bwm.chain.tx import Tx
 from bwm.guardian.grammar import (
     MAX_NONCE,
@@ -21,7 +22,6 @@ from bwm.guardian.grammar import (
     parse_script,
 )
 from bwm.guardian.notice import Notice, notice
-from bwm.guardian.sighash import ANYONECANPAY, commits, sighashes
 
 FINAL_SEQUENCE = 0xFFFFFFFF
 HIGHEST_USUAL_NONCE = 65535

@@ -39,7 +39,7 @@ WATCHING_CALLS = (
 )
 """What bwm asks of the node to watch. To sign without a key is to check signatures."""
 
-BROADCASTING_CALLS = ("sendrawtransaction", "testmempoolaccept")
+BROADCASTING_CALLS = ("decodepsbt", "finalizepsbt", "sendrawtransaction", "submitpackage", "testmempoolaccept")
 """What it asks besides, where it may broadcast responses."""
 
 _WITHOUT = {

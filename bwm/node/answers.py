@@ -31,6 +31,7 @@ class HeaderInfo:
     previous: str | None  # None for the genesis block
     confirmations: int  # -1: not in the active chain
     time: int
+    median_time: int = 0  # of it and the ten blocks before (BIP 113)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,22 @@ class Notification:
     topic: str  # rawtx, rawblock, hashtx, hashblock, sequence
     address: str  # as written in bitcoin.conf: tcp://127.0.0.1:28332
     hwm: int
+
+
+@dataclass(frozen=True, slots=True)
+class MempoolRules:
+    """What the mempool asks of transactions now. Feerates in sat/kvB."""
+
+    floor: int  # below it nothing is taken; rises when the mempool is full
+    enforces_truc: bool  # so a parent of version 3 below the floor comes in with a child that pays (BIP 431)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageVerdict:
+    """What became of a parent and its child that were handed over together."""
+
+    accepted: bool
+    reason: str | None  # the node's words where it was not
 
 
 def sats_of(amount: Decimal | int) -> int:

@@ -13,18 +13,22 @@ import structlog
 
 from bwm.chain.block import BlockRef
 from bwm.chain.network import Network
-from bwm.chain.outpoint import txid_text
-from bwm.chain.tx import Output
-from bwm.errors import BlockUnavailable, NodeRefused, WrongNetwork
+from bwm.chain.outpoint import outpoint_key, txid_text
+from bwm.chain.script import ScriptType, script_type
+from bwm.chain.sighash import pushes
+from bwm.chain.tx import Input, Output, parse_tx
+from bwm.errors import BlockUnavailable, NodeRefused, UsageError, WrongNetwork
 from bwm.node import descriptors, scans
 from bwm.node.answers import (
     Coin,
     FoundTransaction,
     HeaderInfo,
+    MempoolRules,
     MempoolVerdict,
     NetworkInfo,
     NodeInfo,
     Notification,
+    PackageVerdict,
     UtxoScan,
     sats_of,
 )
@@ -39,6 +43,8 @@ _T = TypeVar("_T")
 _MISC_ERROR = -1
 _NOT_FOUND = -5
 _INVALID_PARAMETER = -8
+
+_FIRST_WITH_TRUC = 280_000  # Bitcoin Core, which knows no other setting
 
 _CALLS_PER_BATCH = 200
 _OUTPOINTS_PER_CALL = 5000
@@ -108,6 +114,7 @@ class Bitcoind:
             previous=header.get("previousblockhash"),
             confirmations=header["confirmations"],
             time=header["time"],
+            median_time=header.get("mediantime", 0),
         )
 
     def block(self, block_hash: str) -> bytes:
@@ -235,6 +242,47 @@ class Bitcoind:
         mempool = self.rpc.call("getmempoolinfo")
         return sats_of(max(mempool["mempoolminfee"], mempool.get("minrelaytxfee", 0)))
 
+    def submit_package(
+        self, parent: bytes, child: bytes, max_feerate_sats_per_kvb: int = 0, max_burn_sats: int = 0
+    ) -> PackageVerdict:
+        """Hand over a parent with the child that pays for it (Core 28). Limits as for ``send_raw_transaction``."""
+        limits = (_btc(max_feerate_sats_per_kvb), _btc(max_burn_sats))
+        answer = self.rpc.call("submitpackage", [parent.hex(), child.hex()], *limits)
+        if answer.get("package_msg") == "success":
+            return PackageVerdict(True, None)
+        errors = [each["error"] for each in answer.get("tx-results", {}).values() if each.get("error")]
+        meant = [words for words in errors if words != "package-not-validated"] or [str(answer.get("package_msg"))]
+        return PackageVerdict(False, "; ".join(dict.fromkeys(meant)))
+
+    def mempool_rules(self) -> MempoolRules:
+        """What the mempool asks of transactions now."""
+        mempool = self.rpc.call("getmempoolinfo")
+        floor = sats_of(max(mempool["mempoolminfee"], mempool.get("minrelaytxfee", 0)))
+        if "truc_policy" in mempool:  # Knots
+            return MempoolRules(floor, mempool["truc_policy"] == "enforce")
+        return MempoolRules(floor, self.network_info().version >= _FIRST_WITH_TRUC)
+
+    def finalize_psbt(self, psbt: str) -> tuple[bytes, dict[bytes, Output]]:
+        """The signed transaction that a PSBT holds, and the coins that it names. Raises UsageError when it is not
+        signed by all, NodeRefused when it is no PSBT.
+
+        A named coin is as true as who made the PSBT; signatures that hold for it prove no more than that.
+        """
+        answer = self.rpc.call("finalizepsbt", psbt)
+        if not answer["complete"]:
+            raise UsageError("the PSBT is not signed completely: let every signer sign it first")
+        inputs, coins = self.rpc.call("decodepsbt", psbt), {}
+        for spent, shown in zip(inputs["tx"]["vin"], inputs["inputs"], strict=True):
+            key = outpoint_key(spent["txid"], spent["vout"])
+            if "non_witness_utxo" in shown:
+                coins[key] = _output(shown["non_witness_utxo"]["vout"][spent["vout"]])
+            elif "witness_utxo" in shown:
+                coins[key] = Output(
+                    sats_of(shown["witness_utxo"]["amount"]),
+                    bytes.fromhex(shown["witness_utxo"]["scriptPubKey"]["hex"]),
+                )
+        return bytes.fromhex(answer["hex"]), coins
+
     def estimated_feerate(self, within_blocks: int) -> int | None:
         """The feerate (sat/kvB) with which a transaction is likely mined so soon; None when the node cannot tell."""
         answer = self.rpc.call("estimatesmartfee", within_blocks, "economical")
@@ -245,9 +293,12 @@ class Bitcoind:
 
         The transaction need not be in the mempool, nor the coins in the chain any more.
         """
+        shown = {item.spends: item for item in parse_tx(raw).inputs}
         known = [
             {"txid": txid, "vout": vout, "scriptPubKey": output.script.hex(), "amount": _btc(output.sats)}
-            for (txid, vout), output in ((_txid_and_index(key), output) for key, output in coins.items())
+            | _scripts_shown(output.script, shown.get(key))
+            for key, output in coins.items()
+            for txid, vout in [_txid_and_index(key)]
         ]
         try:
             answer = self.rpc.call("signrawtransactionwithkey", raw.hex(), [], known)  # without a key it only checks
@@ -409,6 +460,22 @@ def _is_not_found(answer: Any) -> bool:
             raise answer
         return True
     return False
+
+
+def _scripts_shown(script: bytes, item: Input | None) -> dict[str, str]:
+    """The scripts behind a coin's hash, which the node insists on being told, as its spend shows them."""
+    kind = script_type(script)
+    shown: dict[str, str] = {}
+    if item and kind is ScriptType.P2SH and (pushed := pushes(item.script_sig)):
+        shown["redeemScript"] = pushed[-1].hex()
+        kind = script_type(pushed[-1])
+    if item and kind is ScriptType.P2WSH and item.witness:
+        shown["witnessScript"] = item.witness[-1].hex()
+    return shown
+
+
+def _output(answer: Mapping[str, Any]) -> Output:
+    return Output(sats_of(answer["value"]), bytes.fromhex(answer["scriptPubKey"]["hex"]))
 
 
 def _parts(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -9,6 +9,7 @@ import bwm
 from bwm import health
 from bwm.event import of_sighting
 from bwm.guardian.notice import SEVERITY
+from bwm.plan_response import SEVERITY as OF_RESPONSES
 from bwm.watch.sighting import Sighting, Status
 from bwm.watch.watch import Family, Trigger
 
@@ -37,7 +38,8 @@ def of_sightings() -> set[str]:
 
 def with_severity() -> dict[str, str]:
     """Those whose usual severity stands in a table."""
-    return {kind: str(severity) for kind, severity in (*health.severities().items(), *SEVERITY.items())}
+    tables = (health.severities(), SEVERITY, OF_RESPONSES)
+    return {kind: str(severity) for table in tables for kind, severity in table.items()}
 
 
 def of_messages() -> set[str]:

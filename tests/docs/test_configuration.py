@@ -61,7 +61,7 @@ def test_every_key_is_described_and_no_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "chapter", ["Configuration", "Connect your node", "A look from outside", "RewindBitcoin wallets"]
+    "chapter", ["Configuration", "Connect your node", "A look from outside", "RewindBitcoin wallets", "Responses"]
 )
 def test_a_configuration_that_is_shown_is_one(tmp_path, chapter):
     shown = blocks("toml", section(chapter))

@@ -8,7 +8,7 @@ import pytest
 from tests.docs.readme import blocks, section
 
 SATS = 5_000_000
-DOCUMENTS = ("status", "list-vaults", "list-guardians", "list-channels", "doctor")
+DOCUMENTS = ("status", "list-vaults", "list-guardians", "list-channels", "list-responses", "doctor")
 
 
 def shown(heading: str) -> Any:
@@ -32,8 +32,10 @@ def assert_alike(told: Any, real: Any, path: str = "") -> None:
 
 
 @pytest.fixture
-def printed(node, bwm, receiver):
-    """What each command prints, with a vault, a guardian, a lock signed in advance and a theft behind it."""
+def printed(node, make_bwm, receiver):
+    """What each command prints, with a vault, its response, a guardian, a lock and a theft behind it."""
+    safe = node.new_address(wallet="safe")
+    bwm = make_bwm(node, receiver_url=receiver.url(), settings=f'[responses]\nallow = ["{safe}"]\n')
     address, guardian = node.new_address(), node.new_address(wallet="guardian")
     coin, first = node.pay(address, SATS), node.pay(guardian, SATS)
     node.mine()
@@ -43,6 +45,7 @@ def printed(node, bwm, receiver):
     bwm("add-vault", "cold", "--address", address)
     bwm("add-guardian", "family", guardian, "--vault", "cold")
     bwm("add-response", "--guardian", "family", "--tx", "-", stdin=lock)
+    bwm("add-response", "cold", "to-safety", "--tx", "-", "--budget", 9_000, stdin=node.signed_spend(coin, safe))
     bwm.start()
     node.spend(coin, node.new_address(wallet="thief"))
     bwm.wait_for_alert(kind="trigger.seen")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bwm.chain.sighash import commits, sighashes
 from bwm.chain.tx import Input, Output
 from bwm.guardian.duty import changes, not_verified
 from bwm.guardian.grammar import Payload
 from bwm.guardian.notice import SEVERITY
 from bwm.guardian.registration import refusal_of_script, refusal_to_add
-from bwm.guardian.sighash import commits, sighashes
 from bwm.guardian.signal import read_signals
 from bwm.guardian.state import GuardianState, Signal, observed
 from tests.unit.guardian_watcher import (

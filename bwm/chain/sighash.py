@@ -1,7 +1,7 @@
-"""Which outputs the guardian's signatures commit to: the sighash byte of each kind of input.
+"""Which outputs the signatures of an input commit to: the sighash byte of each kind of input.
 
-The input must be known to spend a coin of the guardian (by the coin's scriptPubKey) and to have been validated
-by the node; nothing that an input shows proves whose it is. Sources: BIP 16, 141, 143, 341, 342.
+The input must be known to spend a coin of that scriptPubKey and to have been validated by the node; nothing that an
+input shows proves whose it is. Sources: BIP 16, 141, 143, 341, 342.
 """
 
 from collections.abc import Iterable
@@ -19,23 +19,23 @@ OP_PUSHDATA1 = 0x4C
 OP_PUSHDATA2 = 0x4D
 
 
-def commits(spend: Input, guardian_script: bytes, input_index: int, output_index: int) -> bool:
+def commits(spend: Input, script: bytes, input_index: int, output_index: int) -> bool:
     """True when every signature of this input commits to that output.
 
     False also when a signature cannot be found: unknown is not committed.
     """
-    found = sighashes(spend, guardian_script)
+    found = sighashes(spend, script)
     return bool(found) and all(_covers(sighash, input_index == output_index) for sighash in found)
 
 
-def sighashes(spend: Input, guardian_script: bytes) -> tuple[int, ...]:
+def sighashes(spend: Input, script: bytes) -> tuple[int, ...]:
     """The sighash byte of each signature in the input; empty when none can be told.
 
     The default of a 64-byte taproot signature is given as ``SIGHASH_ALL``, which commits to the same outputs.
     """
-    match script_type(guardian_script):
+    match script_type(script):
         case ScriptType.P2PKH:
-            return _signature_then_key(_pushes(spend.script_sig))
+            return _signature_then_key(pushes(spend.script_sig))
         case ScriptType.P2SH:
             return _p2sh(spend)
         case ScriptType.P2WPKH:
@@ -47,6 +47,20 @@ def sighashes(spend: Input, guardian_script: bytes) -> tuple[int, ...]:
     return ()
 
 
+def flags_shown(spend: Input) -> tuple[int, ...]:
+    """The sighash byte of everything that may be a signature, where the coin's script is not known yet."""
+    pushed = pushes(spend.script_sig)
+    ecdsa = _ecdsa((*spend.witness, *pushed))
+    schnorr = tuple(e[64] for e in spend.witness if len(e) == 65 and e[0] != 4 and not ecdsa)
+    return ecdsa + schnorr + tuple(SIGHASH_ALL for e in spend.witness if len(e) == 64 and not ecdsa)
+
+
+def flag_words(sighash: int) -> str:
+    """A sighash byte as people write it: ``ALL|ANYONECANPAY``."""
+    base = {0x01: "ALL", 0x02: "NONE", 0x03: "SINGLE"}.get(sighash & ~ANYONECANPAY, f"0x{sighash & ~ANYONECANPAY:02x}")
+    return f"{base}|ANYONECANPAY" if sighash & ANYONECANPAY else base
+
+
 def _covers(sighash: int, same_index: bool) -> bool:
     base = sighash & ~ANYONECANPAY
     return base == SIGHASH_ALL or (base == SIGHASH_SINGLE and same_index)
@@ -54,14 +68,14 @@ def _covers(sighash: int, same_index: bool) -> bool:
 
 def _p2sh(spend: Input) -> tuple[int, ...]:
     """P2SH multisig, or P2WPKH and P2WSH inside P2SH. The last push is the redeem script."""
-    pushes = _pushes(spend.script_sig)
-    redeem_script = pushes[-1] if pushes else b""
+    pushed = pushes(spend.script_sig)
+    redeem_script = pushed[-1] if pushed else b""
     match script_type(redeem_script):
         case ScriptType.P2WPKH:
             return _signature_then_key(spend.witness)
         case ScriptType.P2WSH:
             return _ecdsa(spend.witness[:-1])
-    return _ecdsa(pushes[:-1])
+    return _ecdsa(pushed[:-1])
 
 
 def _signature_then_key(elements: tuple[bytes, ...]) -> tuple[int, ...]:
@@ -81,9 +95,9 @@ def _taproot(witness: tuple[bytes, ...]) -> tuple[int, ...]:
     return tuple(e[64] if len(e) == 65 else SIGHASH_ALL for e in stack if len(e) in (64, 65))
 
 
-def _pushes(script: bytes) -> tuple[bytes, ...]:
+def pushes(script: bytes) -> tuple[bytes, ...]:
     """What a scriptSig pushes; empty when it does anything but push (``OP_0`` included)."""
-    pushes = []
+    found = []
     at = 0
     while at < len(script):
         size, at = script[at], at + 1
@@ -95,6 +109,6 @@ def _pushes(script: bytes) -> tuple[bytes, ...]:
             return ()
         if at + size > len(script):
             return ()
-        pushes.append(script[at : at + size])
+        found.append(script[at : at + size])
         at += size
-    return tuple(pushes)
+    return tuple(found)

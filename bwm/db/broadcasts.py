@@ -1,0 +1,205 @@
+"""Responses that were decided on: where each stands, from the decision until it is buried."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bwm.chain.block import BlockRef
+from bwm.db import decisions
+from bwm.db.schema import Alert, Event, Order
+from bwm.db.schema import Broadcast as Row
+from bwm.db.schema import Decision as DecisionRow
+from bwm.errors import UsageError
+from bwm.order import State as OrderState
+from bwm.policy.decision import Decision, Wish
+from bwm.policy.guard import Guard
+from bwm.response.broadcast import LIVE, Broadcast, State
+
+ACTION = "respond"
+OPERATOR = "operator"
+"""The policy of decisions that a person made by hand."""
+
+_LIVE = [str(state) for state in LIVE]
+_WAITING_ORDER = [str(OrderState.PENDING), str(OrderState.UNCERTAIN)]
+
+
+@dataclass(frozen=True, slots=True)
+class DueOrder:
+    """An order to send a response, with the decision behind it."""
+
+    id: int
+    decision: int
+    policy: str
+    vault: str | None
+    target: str
+    reason: str
+    guard: Guard
+    arguments: Mapping[str, Any]
+    event_key: str | None  # of the event that was decided on; None: a person's word
+    trigger_txid: str | None
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether a person decided it by hand."""
+        return self.policy == OPERATOR
+
+    @property
+    def response(self) -> str:
+        """The response's whole name."""
+        return self.target if "/" in self.target or not self.vault else f"{self.vault}/{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A broadcast that is not over, with what its supervisor must know."""
+
+    broadcast: Broadcast
+    response_id: int
+    order: DueOrder
+    scanned: BlockRef  # blocks up to this one were searched
+
+
+def due(now: int) -> list[DueOrder]:
+    """The orders to send a response whose time has come, in the order of their times."""
+    wanted = (Order.action == ACTION) & Order.state.in_(_WAITING_ORDER) & (Order.due_at <= now)
+    return [_order(row) for row in _orders().where(wanted).order_by(Order.due_at, Order.id)]
+
+
+def _orders() -> Any:
+    return (
+        Order.select(Order, DecisionRow, Event)
+        .join(DecisionRow)
+        .join(Event, "LEFT JOIN", on=(DecisionRow.event == Event.seq))
+    )
+
+
+def _order(row: Any) -> DueOrder:
+    event = row.decision.event if row.decision.event_id is not None else None
+    return DueOrder(
+        id=row.id,
+        decision=row.decision.id,
+        policy=row.decision.policy,
+        vault=row.decision.vault,
+        target=row.target,
+        reason=row.decision.reason,
+        guard=Guard.from_json(row.guard),
+        arguments=json.loads(row.arguments),
+        event_key=event.key if event else None,
+        trigger_txid=event.txid if event else None,
+    )
+
+
+def acknowledged(event_key: str) -> bool:
+    """Whether a person acknowledged the alert that an event belongs to."""
+    query: Any = Alert.select().join(Event, on=(Alert.event == Event.seq) | (Alert.last_event == Event.seq))
+    return bool(query.where((Event.key == event_key) & (Alert.state == "acknowledged")).exists())
+
+
+def order_by_hand(name: str, vault: str, network: str, now: int) -> int:
+    """A person decides that a response is sent: a decision of theirs, with its one order. Call inside a transaction."""
+    reason = f"the operator sends response {name}"
+    decided = Decision(OPERATOR, "1", None, reason, vault, wishes=(Wish(0, ACTION, name),))
+    [number] = decisions.put([decided], {}, network, now)
+    return number
+
+
+def take(order: DueOrder, response_id: int, scanned: BlockRef, now: int) -> Following | None:
+    """Begin to follow: from now on the broadcast's own row, not its order, keeps it alive.
+
+    None when somebody else took the order, or the response is on its way by another decision, which is noted with the
+    order. Call inside a transaction.
+    """
+    known = Row.select().where((Row.response == response_id) & Row.state.in_([*_LIVE, str(State.BURIED)])).first()
+    words = None if known is None else f"the response is {known.state} already"
+    if not _finish(order.id, OrderState.DONE, words, now) or known is not None:
+        return None
+    row = Row.create(
+        order=order.id,
+        response=response_id,
+        trigger_txid=order.trigger_txid,
+        state=str(State.WAITING),
+        cause="decided",
+        reason=order.reason,
+        scanned_height=scanned.height,
+        scanned_hash=scanned.hash,
+        created_at=now,
+    )
+    return Following(_broadcast(row), response_id, order, scanned)
+
+
+def drop(order: DueOrder, words: str, now: int) -> bool:
+    """The order is not carried out, and why. False when it was not waiting any more. Call inside a transaction."""
+    return _finish(order.id, OrderState.CLOSED, words, now)
+
+
+def _finish(order_id: int, state: OrderState, words: str | None, now: int) -> bool:
+    changed = Order.update(state=str(state), due_at=None, done_at=now, attempts=Order.attempts + 1, last_error=words)
+    return bool(changed.where((Order.id == order_id) & Order.state.in_(_WAITING_ORDER)).execute())
+
+
+def note_wait(order: DueOrder, words: str) -> bool:
+    """What an order that is due waits for. False when that was noted before. Call inside a transaction."""
+    changed = Order.update(last_error=words).where((Order.id == order.id) & Order.state.in_(_WAITING_ORDER))
+    return bool(changed.where(Order.last_error.is_null() | (Order.last_error != words)).execute())
+
+
+def live() -> list[Following]:
+    """All that are not over, the oldest first."""
+    rows: Any = Row.select().where(Row.state.in_(_LIVE)).order_by(Row.id)
+    orders = {row.id: _order(row) for row in _orders().where(Order.id.in_([one.order_id for one in rows]))}
+    return [
+        Following(
+            _broadcast(row), row.response_id, orders[row.order_id], BlockRef(row.scanned_height, row.scanned_hash)
+        )
+        for row in rows
+    ]
+
+
+def _broadcast(row: Any) -> Broadcast:
+    return Broadcast(
+        id=row.id,
+        state=State(row.state),
+        cause=row.cause,
+        reason=row.reason,
+        position=row.position,
+        sent_height=row.sent_height,
+        block=None if row.height is None else BlockRef(row.height, row.block_hash),
+        rival=row.rival,
+        revision=row.revision,
+    )
+
+
+def put(broadcast: Broadcast) -> None:
+    """Where it stands now. Call inside a transaction."""
+    Row.update(
+        state=str(broadcast.state),
+        cause=broadcast.cause,
+        reason=broadcast.reason,
+        position=broadcast.position,
+        sent_height=broadcast.sent_height,
+        height=broadcast.block.height if broadcast.block else None,
+        block_hash=broadcast.block.hash if broadcast.block else None,
+        rival=broadcast.rival,
+        revision=broadcast.revision,
+    ).where(Row.id == broadcast.id).execute()
+
+
+def put_scanned(broadcast_id: int, block: BlockRef) -> None:
+    """Up to which block was searched. Call inside a transaction."""
+    Row.update(scanned_height=block.height, scanned_hash=block.hash).where(Row.id == broadcast_id).execute()
+
+
+def is_used(response_id: int) -> bool:
+    """Whether a step of the response is mined, as far as it was followed."""
+    mined = Row.state.in_([str(State.CONFIRMED), str(State.BURIED)])
+    return bool(Row.select().where((Row.response == response_id) & mined).exists())
+
+
+def refuse_live(response_id: int, name: str) -> None:
+    """Raise UsageError when a broadcast of a response is not over."""
+    if Row.select().where((Row.response == response_id) & Row.state.in_(_LIVE)).exists():
+        raise UsageError(
+            f"Response {name} is on its way and cannot be removed. `bwm events --kind response` shows how it stands; "
+            "`bwm hold` keeps bwm from sending more."
+        )

@@ -1,0 +1,133 @@
+"""What is told of responses: how ready they are, and each step of one that was decided on. Pure."""
+
+from collections.abc import Mapping
+
+from bwm.event import Event, fact_key
+from bwm.plan import AlertChange, Changes
+from bwm.response.broadcast import Broadcast, State
+from bwm.response.readiness import Judgement, Verdict
+from bwm.severity import Severity
+
+SEVERITY: Mapping[str, Severity] = {
+    # what the operator did
+    "response.added": Severity.INFO,
+    "response.removed": Severity.INFO,
+    "response.armed": Severity.INFO,
+    "response.disarmed": Severity.INFO,
+    "response.hold_on": Severity.HIGH,
+    "response.hold_off": Severity.INFO,
+    # how ready one is
+    "response.ready": Severity.INFO,
+    "response.unproven": Severity.WARNING,
+    "response.weak": Severity.WARNING,
+    "response.void": Severity.CRITICAL,
+    "response.used": Severity.INFO,
+    # one that was decided on
+    "response.decided": Severity.HIGH,
+    "response.waiting": Severity.HIGH,
+    "response.held": Severity.CRITICAL,
+    "response.sent": Severity.HIGH,
+    "response.raised": Severity.HIGH,
+    "response.outbid": Severity.CRITICAL,
+    "response.evicted": Severity.HIGH,
+    "response.refused": Severity.CRITICAL,
+    "response.conflicted": Severity.CRITICAL,
+    "response.confirmed": Severity.HIGH,
+    "response.reorged": Severity.CRITICAL,
+    "response.buried": Severity.INFO,
+    "response.lost": Severity.EMERGENCY,
+    "response.called_off": Severity.INFO,
+}
+"""Every kind with its severity."""
+
+HELD = frozenset({"hold", "blind", "disarmed", "sealed", "budget", "network"})
+"""Causes for which somebody holds a response, where others only wait for the chain."""
+
+_OVER = (State.BURIED, State.CALLED_OFF)
+_WITH_BLOCK = (State.CONFIRMED, State.BURIED)
+
+
+def plan_done(kind: str, network: str, now: int, reason: str, vault: str | None = None, name: str = "") -> Changes:
+    """What the operator did about a response, or (no vault) about all."""
+    case = f"response/{name}" if name else "response"
+    detail = {"response": name, "case": case} if name else {"case": case}
+    event = Event(fact_key(network, kind, name, now), kind, now, network, reason, vault=vault, detail=detail)
+    alert = AlertChange(case, event, SEVERITY[kind], _settled(kind))
+    return Changes(events=(event,), alerts=() if name else (alert,))
+
+
+def _settled(kind: str) -> Severity | None:
+    return Severity.HIGH if kind == "response.hold_off" else None
+
+
+def plan_judgement(name: str, vault: str, before: Judgement, after: Judgement, network: str, now: int) -> Changes:
+    """A change of verdict is told, once; that it is well again settles what was told."""
+    if before.verdict is after.verdict:
+        return Changes()
+    kind = f"response.{after.verdict}"
+    detail = {"response": name, "case": f"response/{name}/readiness"}
+    reason = f"response {name} is {after.verdict}: {after.reason}"
+    event = Event(fact_key(network, kind, name, now), kind, now, network, reason, vault=vault, detail=detail)
+    well = after.verdict in (Verdict.READY, Verdict.USED)
+    alert = AlertChange(str(detail["case"]), event, SEVERITY[kind], Severity.CRITICAL if well else None)
+    was_well = before.verdict in (Verdict.READY, Verdict.UNPROVEN)
+    return Changes(events=(event,), alerts=() if was_well and well else (alert,))
+
+
+def kind_of(before: Broadcast | None, after: Broadcast) -> str:
+    """The kind of the event that tells a step of a broadcast."""
+    if before is None:
+        return "response.decided"
+    if after.state is State.WAITING:
+        return "response.held" if after.cause in HELD else "response.waiting"
+    if after.state is State.EVICTED and before.state is State.CONFIRMED:
+        return "response.reorged"
+    if after.state is State.SENT and before.state is State.SENT:
+        return "response.raised"
+    return f"response.{after.state}"
+
+
+def plan_broadcast(
+    before: Broadcast | None,
+    after: Broadcast,
+    name: str,
+    vault: str,
+    txid: str | None,
+    trigger_txid: str | None,
+    fee_sats: int | None,
+    network: str,
+    now: int,
+) -> Changes:
+    """One step of a response that was decided on: all of them are one alert. ``txid``: of the step sent last."""
+    kind = kind_of(before, after)
+    detail = {
+        "response": name,
+        "step": None if after.position is None else after.position + 1,
+        "fee_sats": fee_sats,
+        "cause": after.cause,
+        "case": f"response/{name}/{after.id}",
+    }
+    detail |= {"trigger": trigger_txid} if trigger_txid else {}
+    detail |= {"by": after.rival} if after.rival else {}
+    event = Event(
+        key=fact_key(network, "broadcast", after.id, after.revision, kind),
+        kind=kind,
+        at=now,
+        network=network,
+        reason=f"response {name}: {after.reason}",
+        vault=vault,
+        txid=txid,
+        block=after.block if after.state in (*_WITH_BLOCK, State.CONFLICTED, State.LOST) else None,
+        detail=detail,
+    )
+    settled = Severity.CRITICAL if after.state in _OVER else None
+    alert = AlertChange(str(detail["case"]), event, SEVERITY[kind], settled)
+    return Changes(events=(event,), alerts=(alert,))
+
+
+def plan_dropped(order: int, name: str, vault: str | None, words: str, network: str, now: int) -> Changes:
+    """An order that is not carried out: nothing was sent, and nothing will be."""
+    kind = "response.called_off"
+    detail = {"response": name, "case": f"response/{name}/order/{order}"}
+    event = Event(fact_key(network, kind, "order", order), kind, now, network, words, vault=vault, detail=detail)
+    return Changes(events=(event,), alerts=(AlertChange(str(detail["case"]), event, SEVERITY[kind], Severity.INFO),))
