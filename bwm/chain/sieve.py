@@ -6,9 +6,9 @@ transactions; those are built only for the few that may concern us. This is plai
 as it is.
 """
 
+from hashlib import sha256
 from typing import NamedTuple
 
-from bwm.chain.hashing import sha256d
 from bwm.errors import Damaged
 
 
@@ -53,7 +53,6 @@ def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
     keys: list[bytes] = []
     starts: list[tuple[int, int]] = []
     stem_ends: list[int] = []
-    take = keys.append
     p = position
     while count:
         starts.append((p, len(keys)))
@@ -71,7 +70,7 @@ def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
         left = inputs
         while left:
             end = p + 36
-            take(raw[p:end])
+            keys.append(raw[p:end])
             size = raw[end]
             if size < 253:
                 p = end + size + 5
@@ -89,7 +88,7 @@ def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
             if size >= 253:
                 size, p = compact_size(raw, p - 1)
             end = p + size
-            take(raw[p:end])
+            keys.append(raw[p:end])
             p = end
             left -= 1
         stem_ends.append(p)
@@ -117,13 +116,15 @@ def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
 
 def txid_keys(raw: bytes, sieved: BlockKeys) -> list[bytes]:
     """The txid of every transaction, little-endian. Twice the work of the sieve: hashing takes its time."""
-    begins = [start for start, _ in sieved.starts]
-    ends = [*begins[1:], len(raw)]
-    return [
-        sha256d(
-            raw[begin:end]
-            if raw[begin + 4]
-            else raw[begin : begin + 4] + raw[begin + 6 : stem_end] + raw[end - 4 : end]
-        )
-        for begin, stem_end, end in zip(begins, sieved.stem_ends, ends, strict=True)
-    ]
+    starts, stem_ends = sieved.starts, sieved.stem_ends
+    txids: list[bytes] = []
+    begin = starts[0][0] if starts else 0
+    for number in range(len(starts)):
+        end = starts[number + 1][0] if number + 1 < len(starts) else len(raw)
+        if raw[begin + 4]:
+            stripped = raw[begin:end]
+        else:
+            stripped = raw[begin : begin + 4] + raw[begin + 6 : stem_ends[number]] + raw[end - 4 : end]
+        txids.append(sha256(sha256(stripped).digest()).digest())  # sha256d, without a call for each
+        begin = end
+    return txids
