@@ -28,6 +28,7 @@ from bwm.policy.decide import decide
 from bwm.policy.decision import Decision
 from bwm.policy.policy import Surroundings
 from bwm.severity import Severity
+from bwm.watch.crowd import PAYMENTS_AN_HOUR, Crowd, without_crowds
 from bwm.watch.scan import Found
 from bwm.watch.sighting import AWAY, Look, Place, Sighting, Status, first_sighting, moved
 from bwm.watch.watch import Family, Match, Watch
@@ -60,6 +61,7 @@ class Facts:
     vaults: Mapping[str, VaultFacts] = field(default_factory=dict)
     sightings: Mapping[Place, Sighting] = field(default_factory=dict)
     contested: Mapping[bytes, tuple[Sighting, ...]] = field(default_factory=dict)  # by the outpoints they spend
+    payments: Mapping[int, int] = field(default_factory=dict)  # journaled within an hour, by the trigger's id
     past: Mapping[Past, int] = field(default_factory=dict)  # events of sightings that a removed vault took along
     default_depth: int = 6
     tip_height: int = 0  # where the cursor stands
@@ -131,9 +133,10 @@ class Changes:
 def plan_mempool(found: Found, facts: Facts, now: int, *, vouched: bool = True) -> Changes:
     """Transactions that the node has in its mempool; not ``vouched``: that only its feed showed."""
     heard, flooded = audible(found, facts.guardians, facts.sightings)
+    heard, crowds = without_crowds(heard, facts.payments, facts.sightings)
     sightings = [sighting for match in heard if (sighting := _meet(match, None, facts, now))]
     step = GuardianStep(facts.tip_height, found, flooded=flooded, vouched=vouched)
-    return _changes(found, sightings, facts, now, step)
+    return _with_crowds(_changes(found, sightings, facts, now, step), crowds, facts, now)
 
 
 def plan_tick(facts: Facts, now: int) -> Changes:
@@ -171,6 +174,7 @@ def plan_block(
             steps.append(sighting)
 
     heard, flooded = audible(found, facts.guardians, facts.sightings)
+    heard, crowds = without_crowds(heard, facts.payments, facts.sightings)
     for match in heard:
         note(_meet(match, block, facts, now))
     for rival in _rivals(found, facts, current):
@@ -180,6 +184,7 @@ def plan_block(
         if sighting.block and tip_height - sighting.block.height + 1 >= depth:
             note(moved(sighting, Look.BURIED))
     changes = _changes(found, steps, facts, now, GuardianStep(tip_height, found, block, flooded=flooded))
+    changes = _with_crowds(changes, crowds, facts, now)
     return replace(changes, cursor=CursorMove(block)) if move_cursor else changes
 
 
@@ -241,6 +246,7 @@ def plan_operation(event: Event, severity: Severity | None) -> Changes:
 
 
 COIN_GONE = "trigger.coin_gone"
+TOO_MANY_PAYMENTS = "funds.too_many"
 
 
 def plan_gone_coins(coins: Iterable[Watch], facts: Facts, now: int) -> Changes:
@@ -318,6 +324,30 @@ def _changes(found: Found, steps: Sequence[Sighting], facts: Facts, now: int, gu
         guardians=outcome.changes,
         waiting=tuple(Unresolved(tx, now) for tx in facts.unresolved if tx.txid not in waiting),
         settled=tuple(txid for txid in waiting if txid in facts.resolved),
+    )
+
+
+def _with_crowds(changes: Changes, crowds: Iterable[Crowd], facts: Facts, now: int) -> Changes:
+    """The same, and that there were more payments than are told one by one: said once an hour."""
+    events = tuple(_crowded(crowd, facts.network, now) for crowd in crowds)
+    alerts = tuple(alert for event in events if (alert := _alert(event, facts)))
+    return replace(changes, events=(*changes.events, *events), alerts=(*changes.alerts, *alerts))
+
+
+def _crowded(crowd: Crowd, network: str, now: int) -> Event:
+    trigger, hour, more = crowd.trigger, now // 3600, "payment" if crowd.payments == 1 else "payments"
+    return Event(
+        key=fact_key(network, trigger.vault, trigger.kind, trigger.key, TOO_MANY_PAYMENTS, hour),
+        kind=TOO_MANY_PAYMENTS,
+        at=now,
+        network=network,
+        reason=f"more than {PAYMENTS_AN_HOUR} payments to {trigger.key} in an hour: {crowd.payments} {more} now, and "
+        "those that follow, are watched but not told one by one",
+        vault=trigger.vault,
+        trigger_kind=trigger.kind,
+        trigger_key=trigger.key,
+        sats=crowd.sats,
+        detail={"payments": crowd.payments, "case": f"payments/{trigger.id}/{hour}"},
     )
 
 

@@ -34,6 +34,7 @@ _TITLES = {
     "funds.reorged": "A payment to {owner} left the chain again",
     "funds.replaced": "A payment to {owner} was replaced by another transaction",
     "funds.evicted": "A payment to {owner} left the mempool unmined",
+    "funds.too_many": "More payments to {owner} than are told one by one",
     "funds.conflicted": "A payment to {owner} lost against another transaction",
     "guardian.locked": "LOCK: {owner} says stop spending",
     "guardian.unlock_pending": "{owner} asks to unlock: not yet in force",

@@ -14,8 +14,9 @@ from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import DatabaseUnwritable
 from bwm.plan import AlertChange, Changes, Facts
+from bwm.watch.scan import Found
 from bwm.watch.sighting import Sighting
-from bwm.watch.watch import Watch
+from bwm.watch.watch import Family, Watch
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class Writer:
             vaults=watches.vault_facts({trigger.vault for trigger in triggers if trigger.vault}),
             sightings={row.place: row for row in rows},
             contested=sightings.contested_coins() if rivals else {},
+            payments=sightings.payments_since(self.now() - 3600, _paid(found)),
             past=sightings.past([tx.txid for tx, _ in found]),
             default_depth=self._default_depth,
             tip_height=at.height if (at := cursor.at()) else 0,
@@ -105,3 +107,8 @@ class Writer:
         """Of the watch list, where the changes depend on it: what was removed meanwhile must not come back."""
         depends = changes.sightings or changes.watches or changes.guardians
         return self._watch_list.generation_of_plans if depends else None
+
+
+def _paid(found: Found) -> set[int]:
+    """The ids of the triggers that were paid."""
+    return {match.trigger.id for _, matches in found for match in matches if match.family is Family.FUNDS}

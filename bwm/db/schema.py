@@ -174,7 +174,7 @@ class Sighting(Base):
     revision = IntegerField()
     reason = TextField()
     detail = TextField(default="{}")  # JSON
-    first_seen_at = BigIntegerField()
+    first_seen_at = BigIntegerField(index=True)
 
     class Meta:
         indexes = ((("trigger", "txid"), True),)

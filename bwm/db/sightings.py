@@ -1,7 +1,7 @@
 """Sightings, and the bytes of the transactions that were sighted."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from peewee import EXCLUDED, fn
@@ -26,6 +26,14 @@ def past(txids: Sequence[str]) -> dict[Past, int]:
     wanted = table.txid.in_(list(txids)) & table.vault.is_null(False)
     query: Any = table.select(*names, fn.COUNT(table.seq)).where(wanted).group_by(*names)
     return {(vault, kind, key, txid): count for vault, kind, key, txid, count in query.tuples()} if txids else {}
+
+
+def payments_since(at: int, trigger_ids: Collection[int]) -> dict[int, int]:
+    """How many payments to these triggers were sighted from ``at`` on (unix seconds), by the trigger's id."""
+    table = schema.Sighting
+    wanted = table.trigger.in_(list(trigger_ids)) & (table.first_seen_at >= at) & (table.family == str(Family.FUNDS))
+    query: Any = table.select(table.trigger, fn.COUNT(table.id)).where(wanted).group_by(table.trigger)
+    return dict(query.tuples()) if trigger_ids else {}
 
 
 def contested() -> list[Sighting]:

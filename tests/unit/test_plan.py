@@ -11,6 +11,7 @@ from bwm.chain.outpoint import outpoint_key
 from bwm.chain.tx import Input, Output, Tx
 from bwm.plan import Absence, Changes, Facts, VaultFacts, plan_absences, plan_block, plan_mempool, plan_rewind
 from bwm.severity import Severity
+from bwm.watch.crowd import PAYMENTS_AN_HOUR
 from bwm.watch.scan import scan_all
 from bwm.watch.sighting import TRANSITIONS, Look, Sighting, Status
 from bwm.watch.watch import Trigger, Watch, WatchIndex, What
@@ -159,6 +160,38 @@ def test_a_block_full_of_payments_to_a_watched_script_is_searched_in_a_moment():
     began = time.monotonic()
     assert len(scan_all(flood, index)) == 8192
     assert time.monotonic() - began < 20  # seconds; it takes less than one, and took minutes
+
+
+def paid_by_many(count: int, first: int = 0) -> list[tuple[Tx, tuple[object, ...]]]:
+    """Payments to one watched script, each in a transaction of its own."""
+    script = b"\x00\x14" + b"\x07" * 20
+    index = WatchIndex([Watch(SCRIPT, What.SCRIPT, script)])
+    payment = a_tx("05", outpoint_key("bb" * 32, 0), pays=script, sats=7)
+    return found(*(replace(payment, txid=f"{number:064x}") for number in range(first, first + count)), index=index)
+
+
+def test_of_a_crowd_of_payments_a_hundred_are_told_and_the_others_counted():
+    changes = plan_block(a_block(60), paid_by_many(PAYMENTS_AN_HOUR + 30), facts(), NOW)
+    assert kinds(changes) == ["funds.confirmed"] * PAYMENTS_AN_HOUR + ["funds.too_many"]
+    assert len(changes.alerts) == PAYMENTS_AN_HOUR + 1
+    assert len(changes.transactions) == PAYMENTS_AN_HOUR
+    assert len(changes.watches) == PAYMENTS_AN_HOUR + 30  # the coins are watched, told or not
+    assert (changes.events[-1].sats, changes.events[-1].detail["payments"]) == (30 * 7, 30)
+
+
+def test_a_crowd_is_told_of_once_an_hour_however_many_transactions_it_comes_in():
+    late = replace(facts(), payments={SCRIPT.id: PAYMENTS_AN_HOUR})
+    single = [plan_mempool(paid_by_many(1, number), late, NOW + number).events for number in range(2)]
+    assert [event.kind for events in single for event in events] == ["funds.too_many"] * 2
+    assert len({event.key for events in single for event in events}) == 1
+    [other_hour] = plan_mempool(paid_by_many(1), late, NOW + 3600).events
+    assert other_hour.key != single[0][0].key
+
+
+def test_a_theft_in_a_crowd_and_what_is_sighted_already_are_never_passed_over():
+    late = replace(facts(seen()), payments={TRIGGER.id: 1000, SCRIPT.id: 1000})
+    changes = plan_block(a_block(60), [*paid_by_many(3), *found(THEFT)], late, NOW)
+    assert kinds(changes) == ["trigger.confirmed", "funds.too_many"]
 
 
 def test_the_history_of_an_address_read_on_registration_does_not_wake_anybody():
