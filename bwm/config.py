@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from bwm.chain.address import script_of_address
 from bwm.chain.network import NETWORKS
 from bwm.config_alerts import AlertsConfig, DrillConfig, read_alerts, read_drill
 from bwm.config_api import ApiConfig, api_config
 from bwm.errors import BadAddress, ConfigError
+from bwm.language import ENGLISH_NAME, names
 from bwm.secret import Secret
 from bwm.severity import Severity
 from bwm.toml import Table, TomlFile, read_toml
@@ -28,6 +30,8 @@ REST = ("auto", "on", "off")
 REDACTABLE = ("sats", "vault", "txid", "address")
 
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TIMEZONE_RULE = "use a name like Europe/Berlin, or UTC"
+
 CHANNEL_NAME_RULE = "1 to 64 letters, digits and . _ -, with a letter or digit first"
 
 
@@ -67,7 +71,8 @@ class ChannelConfig:
     path: Path | None = None
     people: tuple[str, ...] = ()
     min_severity: Severity = Severity.INFO
-    locale: str = "en"
+    locale: str = ENGLISH_NAME
+    timezone: str = "UTC"
     redact: tuple[str, ...] = ()
 
 
@@ -301,13 +306,30 @@ def _channel(table: Table) -> ChannelConfig:
         path=table.path("path"),
         people=table.words("people"),
         min_severity=Severity(table.choice("min_severity", list(Severity), Severity.INFO)),
-        locale=table.text("locale") or "en",
+        locale=table.choice("locale", names(), ENGLISH_NAME),
+        timezone=_timezone(table),
         redact=table.words("redact", REDACTABLE),
     )
     table.finish()
     if (channel.url is None) == (channel.path is None):
         raise table.error(f"channel {channel.name!r} needs one of url_file, url and path")
     return channel
+
+
+def _timezone(table: Table) -> str:
+    name = table.text("timezone") or "UTC"
+    if not is_timezone(name):
+        raise table.error(f"timezone is {name!r}: {TIMEZONE_RULE}", "timezone")
+    return name
+
+
+def is_timezone(name: str) -> bool:
+    """Whether this machine knows a time zone of this name."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):  # also what is no name at all, like a path or a folder of the database
+        return False
+    return True
 
 
 def _channel_name(table: Table) -> str:

@@ -211,6 +211,11 @@ def settles(kind: str) -> Severity | None:
     return next((condition.severity for condition in CONDITIONS.values() if condition.ended == kind), None)
 
 
+def can_end(kind: str) -> bool:
+    """Whether an event of this kind begins a trouble, whose end is told as well."""
+    return any(condition.began == kind for condition in CONDITIONS.values())
+
+
 def tip_conditions(tip_age_s: int) -> dict[str, str]:
     """The steps of the ladder that a tip of this age has reached."""
     return {name: f"{tip_age_s // 60} minutes" for limit_s, name in LADDER if tip_age_s >= limit_s}
@@ -308,6 +313,8 @@ def _event(name: str, kind: str, trouble: Trouble, network: str, now: int) -> Ev
     detail: dict[str, object] = {"since": trouble.since, "case": f"{name}/{trouble.since}"}
     if subject:
         detail["subject"] = subject
+    if trouble.words:
+        detail["words"] = trouble.words
     about = f"{subject}: " if subject else ""
     if kind == condition.ended:
         detail["lasted_s"] = now - trouble.since

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config config_api logs seal"
+GROUND = "errors clock secret severity toml config config_api language logs seal"
 PURE = "chain watch guardian event order hold answer policy health plan plan_guardian plan_response wording response"
 WORLD = "node db actions channels"
 
@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "seal": "errors secret",
     "severity": "",
     "logs": "",
+    "language": "",
     "toml": "errors secret",
-    "config": "chain config_alerts config_api errors secret severity toml",
+    "config": "chain config_alerts config_api errors language secret severity toml",
     "config_alerts": "errors hold order secret severity toml",
     "config_api": "errors secret toml",
     "chain": "errors",
@@ -43,7 +44,7 @@ MAY_IMPORT = {
     "plan": f"errors severity {PURE}",
     "plan_response": f"errors severity {PURE}",
     "plan_guardian": f"errors severity {PURE}",
-    "wording": "clock event severity",
+    "wording": "event health language",
     "node": f"chain {GROUND}",
     "db": f"clock errors severity {PURE}",
     "actions": f"order event wording channels.channel {GROUND}",  # the channel as a type, never one of its kinds

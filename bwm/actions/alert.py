@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
-from bwm.channels.channel import Channel, Message
+from bwm.channels.channel import Channel, ChannelSettings, Message
 from bwm.event import Event, alert_id
-from bwm.wording import tell
+from bwm.language import language
+from bwm.wording import Reader, Telling, tell, tell_unreadable
 
 NAME = "alert"
 
@@ -20,6 +22,7 @@ class Story:
     latest: Event
     opened_at: int  # unix seconds
     answer_code: str | None = None  # acknowledges it as this message tells it
+    repeats_at: int | None = None  # unix seconds: when it is told again unless somebody answers
 
 
 class Attempt(Protocol):
@@ -42,17 +45,24 @@ class Attempt(Protocol):
         """Whether an earlier try may have got through."""
 
 
-def message(story: Story, attempt: Attempt, redact: tuple[str, ...], now: int) -> Message:
+def reader_of(settings: ChannelSettings) -> Reader:
+    """Who reads on a channel."""
+    return Reader(language(settings.locale), ZoneInfo(settings.timezone), settings.redact)
+
+
+def message(story: Story, attempt: Attempt, reader: Reader, now: int) -> Message:
     """What the channel is given to say."""
-    text = tell(story.about, story.latest, story.opened_at, story.alert_id, redact)
+    is_drill = story.about.detail.get("drill") is not None
+    telling = Telling(story.alert_id, story.opened_at, story.repeats_at, story.answer_code, is_drill)
+    text = tell(story.about, story.latest, telling, reader)
     return Message(
         alert_id=story.alert_id,
         attempt=attempt.attempt,
         severity=story.severity,
         kind=story.latest.kind,
-        vault=None if "vault" in redact else story.latest.vault,
+        vault=story.latest.vault if reader.may_know("vault") else None,
         guardian=story.latest.guardian,
-        txid=None if "txid" in redact else story.latest.txid,
+        txid=story.latest.txid if reader.may_know("txid") else None,
         event=story.latest.seq,
         title=text.title,
         body=text.body,
@@ -60,12 +70,13 @@ def message(story: Story, attempt: Attempt, redact: tuple[str, ...], now: int) -
         may_repeat=attempt.may_repeat,
         at=now,
         answer_code=story.answer_code,
-        is_drill=story.about.detail.get("drill") is not None,
+        is_drill=is_drill,
     )
 
 
-def bare_message(alert_id: str, severity: str, attempt: Attempt, now: int) -> Message:
+def bare_message(alert_id: str, severity: str, attempt: Attempt, reader: Reader, now: int) -> Message:
     """That there is an alert, and no more: something about it cannot be read."""
+    text = tell_unreadable(alert_id, reader)
     return Message(
         alert_id=alert_id,
         attempt=attempt.attempt,
@@ -75,9 +86,8 @@ def bare_message(alert_id: str, severity: str, attempt: Attempt, now: int) -> Me
         guardian=None,
         txid=None,
         event=None,
-        title="There is an alert that bwm cannot put into words",
-        body=f"A fault in bwm or in its database kept it from reading alert {alert_id}. Look at once: bwm events, "
-        f"bwm status. To stop the repeats: bwm ack {alert_id}",
+        title=text.title,
+        body=text.body,
         update=False,
         may_repeat=attempt.may_repeat,
         at=now,
@@ -92,9 +102,9 @@ class _FirstAttempt:
     may_repeat: bool = False
 
 
-def unwritten_message(event: Event, severity: str, redact: tuple[str, ...], now: int) -> Message:
+def unwritten_message(event: Event, severity: str, reader: Reader, now: int) -> Message:
     """The same for an event that could not be written down yet. Its id is that of its alert to be."""
-    return message(Story(alert_id(event.key), severity, event, event, now), _FirstAttempt(), redact, now)
+    return message(Story(alert_id(event.key), severity, event, event, now), _FirstAttempt(), reader, now)
 
 
 def carry_out(channel: Channel, message: Message) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bwm.channels.channel import Entry, Message
 from bwm.severity import Severity
-from bwm.wording import tell_digest
+from bwm.wording import Reader, tell_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,14 @@ class Told:
 
 
 def message(
-    number: int, entries: Sequence[Entry], told: Sequence[Told], redact: tuple[str, ...], now: int, *, may_repeat: bool
+    number: int, entries: Sequence[Entry], told: Sequence[Told], reader: Reader, now: int, *, may_repeat: bool
 ) -> Message:
     """What the channel is given to say. ``number``: names the digest."""
     gravest = max((Severity(one.severity) for one in told), key=lambda severity: severity.rank)
     kinds: Counter[tuple[str, str | None]] = Counter()
     for one in told:
         kinds[one.kind, one.vault or one.guardian] += one.count
-    text = tell_digest([(kind, owner, count) for (kind, owner), count in kinds.most_common()], redact)
+    text = tell_digest([(kind, owner, count) for (kind, owner), count in kinds.most_common()], reader)
     return Message(
         alert_id=f"digest-{number}",
         attempt=1,

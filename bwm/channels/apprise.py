@@ -1,6 +1,6 @@
 """apprise: any service that Apprise knows, by its URL, sent by a process of the channel's own."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Literal
 
@@ -10,6 +10,7 @@ from bwm.channels.sending.redact import redacted
 from bwm.channels.sending.text import body_of, title_of
 from bwm.channels.sending.wire import Answer, Request
 from bwm.errors import ChannelError, ConfigError, DeliverLater, DeliveryRefused, DeliveryUncertain
+from bwm.language import language
 from bwm.secret import Secret
 
 KIND = "apprise"
@@ -23,10 +24,11 @@ DELIVERY_LIMIT_S = 15.0
 class AppriseChannel:
     """The URL goes to the sending process over its line only: no argument, environment or log holds it."""
 
-    def __init__(self, name: str, url: Secret, redact: Collection[str]) -> None:
-        self.name = name
+    def __init__(self, settings: ChannelSettings, url: Secret) -> None:
+        self.name = settings.name
         self._url = url
-        self._redact = redact
+        self._redact = settings.redact
+        self._language = language(settings.locale)
         self._workers = Workers(SENDER)
 
     def warm_up(self) -> None:
@@ -39,7 +41,7 @@ class AppriseChannel:
         Raises DeliverLater, DeliveryUncertain or DeliveryRefused, with Apprise's own words.
         """
         told = redacted(message, self._redact)
-        answer = self._ask("send", title_of(told), body_of(told), message.severity)
+        answer = self._ask("send", title_of(told), body_of(told, self._language), message.severity)
         if answer["result"] != "done":
             raise _error(self.name, answer)
 
@@ -67,7 +69,7 @@ def open_channel(settings: ChannelSettings) -> AppriseChannel:
     """Raises ConfigError when there is no URL."""
     if settings.url is None:
         raise ConfigError(f"channel {settings.name} is of kind apprise: give it url_file, or url")
-    return AppriseChannel(settings.name, settings.url, settings.redact)
+    return AppriseChannel(settings, settings.url)
 
 
 def check(settings: ChannelSettings) -> Sequence[str]:

@@ -76,7 +76,11 @@ class ChannelSettings(Protocol):
 
     @property
     def locale(self) -> str:
-        """The language of its readers."""
+        """The language of its readers, one of ``bwm.language.names()``."""
+
+    @property
+    def timezone(self) -> str:
+        """The time zone of its readers, by its name in the IANA database."""
 
     @property
     def redact(self) -> Collection[str]:

@@ -5,7 +5,7 @@ The service: https://docs.expo.dev/push-notifications/sending-notifications/
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from bwm.channels.sending.post import Answer, post
 from bwm.channels.sending.redact import redacted
 from bwm.channels.sending.text import body_of, title_of
 from bwm.errors import ChannelError, ConfigError, DeliverLater, DeliveryRefused, DeliveryUncertain
+from bwm.language import language
 from bwm.secret import Secret
 
 KIND = "expo"
@@ -126,11 +127,12 @@ def _outcome(ticket: Mapping[str, Any]) -> Outcome:
 class ExpoChannel:
     """One telephone."""
 
-    def __init__(self, name: str, token: Secret, service: PushService, redact: Collection[str]) -> None:
-        self.name = name
+    def __init__(self, settings: ChannelSettings, token: Secret, service: PushService) -> None:
+        self.name = settings.name
         self._token = token
         self._service = service
-        self._redact = redact
+        self._redact = settings.redact
+        self._language = language(settings.locale)
 
     def warm_up(self) -> None:
         """Nothing to get ready."""
@@ -138,7 +140,8 @@ class ExpoChannel:
     def deliver(self, message: Message) -> None:
         """Returns when the push service took it. Raises DeliverLater, DeliveryUncertain or DeliveryRefused."""
         told = redacted(message, self._redact)
-        push = alarm(self._token.reveal(), title_of(told), body_of(told), {"alert": told.alert_id, "kind": told.kind})
+        data = {"alert": told.alert_id, "kind": told.kind}
+        push = alarm(self._token.reveal(), title_of(told), body_of(told, self._language), data)
         try:
             [outcome] = self._service.send([push])
         except DeliverLater as error:
@@ -185,7 +188,7 @@ def open_channel(settings: ChannelSettings) -> ExpoChannel:
     if settings.url is None:
         raise ConfigError(f"channel {settings.name} is of kind expo: give it url_file, or url, with the push token")
     send_url, token = _parts(settings.url.reveal())
-    return ExpoChannel(settings.name, Secret(token), PushService(send_url), settings.redact)
+    return ExpoChannel(settings, Secret(token), PushService(send_url))
 
 
 def check(settings: ChannelSettings) -> Sequence[str]:

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bwm.channels.channel import ChannelSettings, Message
@@ -12,6 +12,7 @@ from bwm.channels.sending.redact import redacted
 from bwm.channels.sending.text import body_of, title_of
 from bwm.clock import rfc3339
 from bwm.errors import ConfigError, DeliverLater
+from bwm.language import Language, language
 
 KIND = "file"
 
@@ -21,10 +22,11 @@ OWNER_ONLY = 0o600
 class FileChannel:
     """Opens the file anew for each line, so that a file that was rotated away is left alone."""
 
-    def __init__(self, name: str, path: Path, redact: Collection[str]) -> None:
-        self.name = name
+    def __init__(self, settings: ChannelSettings, path: Path) -> None:
+        self.name = settings.name
         self._path = path
-        self._redact = redact
+        self._redact = settings.redact
+        self._language = language(settings.locale)
 
     def warm_up(self) -> None:
         """Nothing to get ready."""
@@ -32,7 +34,7 @@ class FileChannel:
     def deliver(self, message: Message) -> None:
         """Returns when the line is on the disk. Raises DeliverLater, and then none of it is in the file."""
         try:
-            _append(self._path, _line(redacted(message, self._redact)))
+            _append(self._path, _line(redacted(message, self._redact), self._language))
         except OSError as error:
             raise DeliverLater(
                 f"channel {self.name} cannot write to {self._path}: {error.strerror or error}"
@@ -46,7 +48,7 @@ def open_channel(settings: ChannelSettings) -> FileChannel:
     """Raises ConfigError when there is no path."""
     if settings.path is None:
         raise ConfigError(f"channel {settings.name} is of kind file: give it a path")
-    return FileChannel(settings.name, settings.path, settings.redact)
+    return FileChannel(settings, settings.path)
 
 
 def check(settings: ChannelSettings) -> Sequence[str]:
@@ -63,7 +65,7 @@ def check(settings: ChannelSettings) -> Sequence[str]:
     return []
 
 
-def _line(message: Message) -> bytes:
+def _line(message: Message, language: Language) -> bytes:
     fields = {
         "id": message.alert_id,
         "severity": message.severity,
@@ -74,7 +76,7 @@ def _line(message: Message) -> bytes:
         "event": message.event,
         "attempt": message.attempt,
         "title": title_of(message),
-        "body": body_of(message),
+        "body": body_of(message, language),
         "at": rfc3339(message.at),
         "update": message.update,
         "may_repeat": message.may_repeat,

@@ -9,7 +9,7 @@ from bwm.cli.session import Session, pass_session
 from bwm.clock import rfc3339
 from bwm.db import alerts as table
 from bwm.db import journal, outbox
-from bwm.wording import tell
+from bwm.wording import Telling, tell
 
 
 @click.command()
@@ -51,7 +51,7 @@ def alerts(session: Session, state: str | None, as_json: bool) -> None:
 def _described(alert: Any) -> dict[str, Any]:
     """An alert as it is printed."""
     about, latest = journal.get(alert.event_id), journal.get(alert.last_event_id)
-    text = tell(about, latest, alert.created_at, alert.id)
+    text = tell(about, latest, Telling(alert.id, alert.created_at))
     return {
         "id": alert.id,
         "event": about.seq,

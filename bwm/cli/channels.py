@@ -6,18 +6,31 @@ from typing import Any
 
 import click
 
+from bwm.actions.alert import reader_of
 from bwm.channels import KINDS, check, open_channel
 from bwm.channels.channel import Message
 from bwm.cli import config_file, output
 from bwm.cli.session import Session, pass_session
 from bwm.cli.vaults import confirm, yes_option
 from bwm.clock import SystemClock, rfc3339
-from bwm.config import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, ChannelConfig, Config, find_file, user_file
+from bwm.config import (
+    CHANNEL_NAME,
+    CHANNEL_NAME_RULE,
+    REDACTABLE,
+    TIMEZONE_RULE,
+    ChannelConfig,
+    Config,
+    find_file,
+    is_timezone,
+    user_file,
+)
 from bwm.daemon.lock import is_held
 from bwm.db import outbox
 from bwm.errors import ConfigError, UsageError
+from bwm.language import ENGLISH_NAME, names
 from bwm.secret import Secret
 from bwm.severity import Severity
+from bwm.wording import tell_test
 
 
 @click.command("add-channel")
@@ -33,7 +46,10 @@ from bwm.severity import Severity
     show_default=True,
     help="What is less is not sent here.",
 )
-@click.option("--locale", default="en", show_default=True, help="The language of its readers.")
+@click.option(
+    "--locale", type=click.Choice(names()), default=ENGLISH_NAME, show_default=True, help="The language of its readers."
+)
+@click.option("--timezone", default="UTC", show_default=True, help="Their time zone, like Europe/Berlin.")
 @click.option("--redact", multiple=True, type=click.Choice(REDACTABLE), help="What must not be told here.")
 @pass_session
 def add_channel(
@@ -45,6 +61,7 @@ def add_channel(
     people: tuple[str, ...],
     min_severity: str,
     locale: str,
+    timezone: str,
     redact: tuple[str, ...],
 ) -> None:
     """Add a way to a person.
@@ -63,8 +80,20 @@ def add_channel(
         raise UsageError(f"{name!r} is no name for a channel: use {CHANNEL_NAME_RULE}.")
     if any(channel.name == name for channel in config.channels):
         raise UsageError(f"There is a channel {name!r} already. Choose another name, or remove it first.")
+    if not is_timezone(timezone):
+        raise UsageError(f"There is no time zone {timezone!r}: {TIMEZONE_RULE}.")
     url = None if path or kind == "file" else _url(url_file)
-    channel = ChannelConfig(name, kind, url, path and path.absolute(), people, Severity(min_severity), locale, redact)
+    channel = ChannelConfig(
+        name=name,
+        kind=kind,
+        url=url,
+        path=path and path.absolute(),
+        people=people,
+        min_severity=Severity(min_severity),
+        locale=locale,
+        timezone=timezone,
+        redact=redact,
+    )
     if wrong := check(channel):
         raise UsageError(f"Channel {name!r} was not added: {'; '.join(wrong)}.")
     _write(channel, config.source or session.config_file or find_file() or user_file(), url_file)
@@ -95,6 +124,8 @@ def _write(channel: ChannelConfig, file: Path, url_file: Path | None) -> None:
         settings["url_file"] = config_file.write_secret(file, channel.name, channel.url.reveal())
         made = config_file.secret_path(file, channel.name)
     settings |= {"people": list(channel.people), "min_severity": str(channel.min_severity), "locale": channel.locale}
+    if channel.timezone != "UTC":
+        settings["timezone"] = channel.timezone
     if channel.redact:
         settings["redact"] = list(channel.redact)
     try:
@@ -148,6 +179,7 @@ def _described(channel: ChannelConfig) -> dict[str, Any]:
         "people": list(channel.people),
         "min_severity": str(channel.min_severity),
         "locale": channel.locale,
+        "timezone": channel.timezone,
         "redact": list(channel.redact),
         "path": str(channel.path) if channel.path else None,
         "healthy": not outbox.is_failing(channel.name),
@@ -192,15 +224,17 @@ def test_channel(session: Session, name: str) -> None:
       $ bwm test-channel phone
     """
     config = session.config()
-    channel = open_channel(_find(config, name))
+    settings = _find(config, name)
+    channel = open_channel(settings)
     try:
-        channel.deliver(_test_message(config))
+        channel.deliver(_test_message(config, settings))
     finally:
         channel.close()
     click.echo(f"The receiver of channel {name} took the message. Look whether it has arrived.")
 
 
-def _test_message(config: Config) -> Message:
+def _test_message(config: Config, settings: ChannelConfig) -> Message:
+    text = tell_test(config.network, reader_of(settings))
     return Message(
         alert_id="test",
         attempt=1,
@@ -210,8 +244,8 @@ def _test_message(config: Config) -> Message:
         guardian=None,
         txid=None,
         event=None,
-        title="bwm: this is a test",
-        body=f"Somebody asked bwm ({config.network}) to try this channel. Nothing has happened.",
+        title=text.title,
+        body=text.body,
         update=False,
         may_repeat=False,
         at=SystemClock().now(),

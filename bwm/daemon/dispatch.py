@@ -24,14 +24,15 @@ from bwm.channels.channel import Channel, Message
 from bwm.clock import Clock
 from bwm.daemon.lanes import Batch, Lanes, entries, in_parts
 from bwm.daemon.unwritten import Unwritten
-from bwm.db import journal, outbox
+from bwm.db import alerts, journal, outbox
 from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.db.outbox import Claim
 from bwm.db.schema import Alert
 from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryUncertain
-from bwm.order import after_failure
+from bwm.order import Standing, after_failure, next_due
 from bwm.severity import Severity
+from bwm.wording import Reader
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class ChannelWorker(threading.Thread):
     def __init__(
         self,
         channel: Channel,
-        redact: tuple[str, ...],
+        reader: Reader,
         database: Database,
         clock: Clock,
         on_trouble: Callable[[str, str | None], None],
@@ -62,7 +63,7 @@ class ChannelWorker(threading.Thread):
         super().__init__(name=f"channel {channel.name}", daemon=True)
         self.channel = channel
         self.failure: BaseException | None = None
-        self._redact = redact
+        self.reader = reader
         self._database = database
         self._clock = clock
         self._on_trouble = on_trouble
@@ -248,19 +249,34 @@ class ChannelWorker(threading.Thread):
         now, claim = self._clock.now(), batch[0]
         if len(batch) > 1:
             doubtful = any(claim.may_repeat for claim in batch)
-            return digest.message(claim.order_id, *entries(batch), self._redact, now, may_repeat=doubtful)
+            return digest.message(claim.order_id, *entries(batch), self.reader, now, may_repeat=doubtful)
         alert: Any = Alert.get_by_id(claim.alert_id)
         try:
             latest = journal.get(alert.last_event_id)
             about = latest if alert.event_id == alert.last_event_id else journal.get(alert.event_id)
-            story = Story(alert.id, alert.severity, about, latest, alert.created_at, self._code(alert, claim))
-            return alert_action.message(story, claim, self._redact, now)
+            story = Story(
+                alert_id=alert.id,
+                severity=alert.severity,
+                about=about,
+                latest=latest,
+                opened_at=alert.created_at,
+                answer_code=self._code(alert, claim),
+                repeats_at=_repeats_at(alert, now),
+            )
+            return alert_action.message(story, claim, self.reader, now)
         except Exception:
             log.exception("alert.unreadable", alert=alert.id)
-            return alert_action.bare_message(alert.id, alert.severity, claim, now)
+            return alert_action.bare_message(alert.id, alert.severity, claim, self.reader, now)
 
     def _code(self, alert: Any, claim: Claim) -> str | None:
         """What acknowledges the state of the alert that this attempt tells."""
         if not self._answer_key:
             return None
         return code(self._answer_key, claim.alert_id, self.channel.name, alert.round, claim.revision)
+
+
+def _repeats_at(alert: Any, now: int) -> int | None:
+    """When it is told again while nobody answers (unix seconds); None: not at all."""
+    if alert.state != alerts.OPEN:
+        return None
+    return next_due(Standing(alert.severity, alert.since, alert.repeat_every_s, alert.snoozed_s), now, now)

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from bwm import health
-from bwm.actions.alert import carry_out, unwritten_message
+from bwm.actions.alert import carry_out, reader_of, unwritten_message
 from bwm.channels import open_channel
 from bwm.config import ChannelConfig, Config
 from bwm.errors import BwmError
@@ -55,7 +55,7 @@ def _tell(settings: ChannelConfig, event: Event, now: int) -> None:
     try:
         channel = open_channel(settings)
         try:
-            carry_out(channel, unwritten_message(event, Severity.CRITICAL, settings.redact, now))
+            carry_out(channel, unwritten_message(event, Severity.CRITICAL, reader_of(settings), now))
         finally:
             channel.close()
     except BwmError as error:

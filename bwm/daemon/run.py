@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from bwm.actions.alert import unwritten_message
+from bwm.actions.alert import reader_of, unwritten_message
 from bwm.chain.network import network as network_of
 from bwm.channels import open_channel
 from bwm.channels.channel import Channel
@@ -154,7 +154,7 @@ class Daemon:
         for channel, settings, target in zip(channels, config.channels, self._targets, strict=True):
             worker = ChannelWorker(
                 channel,
-                settings.redact,
+                reader_of(settings),
                 database,
                 clock,
                 self._on_channel_trouble,
@@ -317,7 +317,7 @@ class Daemon:
             self._shouted.add(alert.event.key)
             for worker, settings in self._shouters:
                 if alert.severity.rank >= settings.min_severity.rank:
-                    worker.shout(unwritten_message(alert.event, alert.severity, settings.redact, self.clock.now()))
+                    worker.shout(unwritten_message(alert.event, alert.severity, worker.reader, self.clock.now()))
 
     def _wake_workers(self) -> None:
         self.responder.wake()

@@ -12,6 +12,7 @@ from bwm.db import outbox
 from bwm.db.database import Database
 from bwm.db.schema import Alert, Event, Order
 from bwm.secret import Secret
+from bwm.wording import Reader
 from regtest.node import wait_until
 from regtest.receiver import Receiver, accept, hang
 
@@ -33,7 +34,7 @@ def troubles():
 @pytest.fixture
 def worker(database, receiver: Receiver, troubles):
     channel = open_channel(ChannelConfig("phone", "apprise", url=Secret(receiver.url())))
-    worker = ChannelWorker(channel, (), database, SystemClock(), lambda name, words: troubles.append(words))
+    worker = ChannelWorker(channel, Reader(), database, SystemClock(), lambda name, words: troubles.append(words))
     yield worker
     worker.stop()
     channel.close()

@@ -3,7 +3,7 @@
 import re
 
 from bwm.event import Event
-from bwm.wording import tell
+from bwm.wording import Telling, tell
 from tests.docs import kinds
 from tests.docs.readme import TEXT, blocks, rows, section
 
@@ -42,18 +42,21 @@ def test_every_field_is_described():
 def test_the_alert_that_is_shown_reads_as_a_real_one():
     [shown] = [block for block in blocks(text=section("The demo")) if "on the phone" in block]
     title, *body = re.findall(r"^  \|(?: (.*))?$", shown, re.MULTILINE)
-    [txid], [outpoint] = set(re.findall(r"Transaction: (\w+)", shown)), set(re.findall(r"outpoint (\w+:\d+)", shown))
-    [alert_id] = re.findall(r"bwm ack (\w+)", shown)
+    [txid], [address] = re.findall(r"Transaction: (\w+)", shown), re.findall(r"Address: (\w+)", shown)
+    [alert_id] = re.findall(r", alert (\w+)", shown)
     event = Event(
         key="",
         kind="trigger.seen",
         at=1795251835,
         network="regtest",
-        reason=f"spends watched outpoint {outpoint}",
+        reason="spends a watched outpoint",
         vault="cold-storage",
+        trigger_kind="script",
+        trigger_key=address,
         txid=txid,
         sats=50_000_000,
         seq=1,
     )
-    text = tell(event, event, event.at, alert_id)
+    [code] = re.findall(r"bwm ack (\S+)", shown)
+    text = tell(event, event, Telling(alert_id, event.at, repeats_at=event.at + 60, answer_code=code))
     assert (title, body[: body.index("")]) == (text.title, text.body.splitlines())

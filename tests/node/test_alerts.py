@@ -125,4 +125,9 @@ def test_what_is_told_on_the_phone_is_what_is_written_in_the_file(node, guarded,
     [message] = receiver.wait_for(text=theft)
 
     assert message.json["title"] == line["title"]
-    assert message.json["message"] == line["body"]
+    assert same_everywhere(message.json["message"]) == same_everywhere(line["body"])
+
+
+def same_everywhere(body):
+    """The lines without those that hold a code of the channel's own, or a time of the attempt."""
+    return [line for line in body.splitlines() if "bwm ack" not in line and "told again" not in line]

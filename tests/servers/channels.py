@@ -41,6 +41,7 @@ class Settings:
     people: Collection[str] = ("owner",)
     min_severity: str = "info"
     locale: str = "en"
+    timezone: str = "UTC"
     redact: Collection[str] = ()
 
 

@@ -130,6 +130,7 @@ def test_channels_are_listed_without_their_urls(bwm):
         "people": [],
         "min_severity": "info",
         "locale": "en",
+        "timezone": "UTC",
         "redact": [],
         "path": log["path"],
         "healthy": True,

@@ -1,67 +1,275 @@
-"""What a person reads: short, plain, and silent about what the channel may not know."""
+"""What a person reads: short, plain, in the person's language, and silent about what the channel may not know."""
 
+import gettext
+import re
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bwm import health
 from bwm.chain.block import BlockRef
 from bwm.event import Event
-from bwm.wording import tell
+from bwm.guardian.notice import SEVERITY
+from bwm.language import Language, language, names
+from bwm.wording import Reader, Telling, tell, tell_digest, tell_test, tell_unreadable, title
+from bwm.wording.kinds import ADVICE, NEXT, TITLES, WHAT
+from tests.docs import kinds
 
 TXID = "ab" * 32
+RIVAL = "ef" * 32
+COIN = f"{'cd' * 32}:0"
+ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 SEEN = Event(
-    "key", "trigger.seen", 0, "main", f"spends watched outpoint {'cd' * 32}:0", "cold", txid=TXID, sats=5_000_000, seq=1
+    "key",
+    "trigger.seen",
+    0,
+    "main",
+    f"spends watched outpoint {COIN}",
+    "cold",
+    trigger_kind="outpoint",
+    trigger_key=COIN,
+    txid=TXID,
+    sats=5_000_000,
+    seq=1,
 )
 MINED = replace(SEEN, kind="trigger.confirmed", block=BlockRef(820_000, "00"), seq=2)
+LOCK = Event("key", "guardian.locked", 0, "main", "lock 2", guardian="rex", txid=TXID, seq=1)
+TELLING = Telling("abcdefghij", 0)
 
 
-def test_a_theft_says_what_to_whom_how_much_and_what_to_do():
-    text = tell(SEEN, SEEN, 0, "abcdefghij")
-    assert text.title == "Coins of vault cold are being moved"
+def test_a_theft_says_what_to_whom_how_much_what_next_what_to_do_and_how_to_answer():
+    text = tell(SEEN, SEEN, replace(TELLING, repeats_at=60))
+    assert text.title == "Coins are being moved: vault cold"
     assert text.body.splitlines() == [
-        f"Vault cold: spends watched outpoint {'cd' * 32}:0.",
+        "A transaction that touches this vault is in the mempool: not mined yet, and it may be replaced.",
         "Amount: 5,000,000 sat",
         f"Transaction: {TXID}",
-        "First seen: 1970-01-01T00:00:00Z",
+        f"Coin: {COIN}",
+        "First seen: 1970-01-01 00:00 (UTC)",
+        "bwm follows the transaction and tells you when it is mined, replaced or gone.",
+        "It is told again at 1970-01-01 00:01 (UTC), until somebody answers.",
         "If this was not you: start your recovery now, from a device that you trust.",
-        "Alert abcdefghij. To stop the repeats: bwm ack abcdefghij",
+        "To stop the repeats: bwm ack abcdefghij",
     ]
 
 
 @pytest.mark.parametrize(
     ("kind", "now"),
     [
-        ("trigger.confirmed", "Now: mined in block 820000."),
-        ("trigger.final", "Now: mined in block 820000, deep enough to be called final."),
-        ("trigger.reorged", "Now: its block left the chain; it may be mined again."),
-        ("trigger.evicted", "Now: it left the mempool unmined; the coins are unspent, and it may come back."),
+        ("trigger.confirmed", "was mined in block 820000."),
+        ("trigger.final", "mined in block 820000, deep enough to be final."),
+        ("trigger.reorged", "left the chain. It may be mined again."),
+        ("trigger.evicted", "left the mempool unmined. The coins are unspent, and it may come back."),
     ],
 )
 def test_an_update_says_how_things_stand_now(kind, now):
-    assert now in tell(SEEN, replace(MINED, kind=kind), 0, "a").body
+    assert now in tell(SEEN, replace(MINED, kind=kind), TELLING).body.splitlines()[0]
 
 
 def test_a_guardian_lock_keeps_its_headline_when_its_transaction_is_mined():
-    lock = Event("key", "guardian.locked", 0, "main", "lock 2", guardian="rex", txid=TXID, seq=1)
-    mined = replace(lock, kind="guardian.confirmed", block=BlockRef(5, "00"), seq=2)
-    text = tell(lock, mined, 0, "a")
-    assert text.title == "LOCK: guardian rex says stop spending"
-    assert "Now: mined in block 5." in text.body
+    mined = replace(LOCK, kind="guardian.confirmed", block=BlockRef(5, "00"), seq=2)
+    text = tell(LOCK, mined, TELLING)
+    assert text.title == "LOCK: stop spending: guardian rex"
+    assert "Now: The transaction was mined in block 5." in text.body
+    assert "Details: lock 2" in text.body
 
 
-@given(st.sets(st.sampled_from(["sats", "vault", "txid"])))
-def test_what_is_redacted_is_nowhere_in_the_text(redact):
-    secrets = {"sats": "5,000,000", "vault": "cold", "txid": TXID}
-    for latest in (SEEN, MINED):
-        text = tell(SEEN, latest, 0, "a", redact)
-        for name, words in secrets.items():
-            assert (words in text.title + text.body) == (name not in redact)
+def test_how_long_there_is_stands_there_in_blocks_and_hours():
+    text = tell(SEEN, replace(SEEN, detail={"blocks_left": 144}), TELLING)
+    assert "Time left: 144 blocks, about 24 hours." in text.body
 
 
-@given(st.text(min_size=1, max_size=5000), st.text(max_size=5000))
-def test_no_text_is_too_long_for_a_channel(vault, reason):
-    text = tell(replace(SEEN, vault=vault, reason=reason), MINED, 0, "a")
+def test_what_replaced_it_is_named():
+    replaced = replace(SEEN, kind="trigger.replaced", detail={"by": RIVAL}, seq=2)
+    assert f"The other transaction: {RIVAL}" in tell(SEEN, replaced, TELLING).body
+
+
+def test_a_trouble_and_its_end():
+    began = Event("k", "channel.failing", 0, "main", "…", detail={"subject": "phone", "words": "it hangs"}, seq=1)
+    ended = replace(began, kind="channel.working", detail={"subject": "phone", "lasted_s": 7200}, seq=2)
+    assert tell(began, began, TELLING).title == "A channel takes no messages: phone"
+    assert "Details: it hangs" in tell(began, began, TELLING).body
+    text = tell(began, ended, TELLING)
+    assert text.title == "A channel takes messages again: phone"
+    assert "Now: It is over after 2 hours." in text.body
+    assert "test-channel" not in text.body
+
+
+def test_a_code_that_answers_stands_in_the_place_of_the_id():
+    assert tell(SEEN, SEEN, replace(TELLING, answer_code="k7-m2")).body.endswith("bwm ack k7-m2")
+
+
+@pytest.mark.parametrize(("name", "word"), [("en", "DRILL"), ("de", "ÜBUNG"), ("es", "SIMULACRO")])
+def test_a_drill_is_marked_in_every_language(name, word):
+    text = tell(SEEN, SEEN, replace(TELLING, is_drill=True), Reader(language(name)))
+    assert text.title.startswith(f"{word}: ")
+    assert text.body.splitlines()[0] != tell(SEEN, SEEN, TELLING, Reader(language(name))).body.splitlines()[0]
+
+
+def test_times_are_those_of_the_readers_clock():
+    body = tell(SEEN, SEEN, TELLING, Reader(language("de"), ZoneInfo("Europe/Berlin"))).body
+    assert "Zuerst gesehen: 01.01.1970, 01:00 Uhr (Europe/Berlin, UTC+1)" in body
+
+
+# Whole
+
+
+def every_event():
+    """One event of each kind that the code can make, with all that an event can hold."""
+    for kind in sorted(kinds.of_events()):
+        family = kind.partition(".")[0]
+        owner = (
+            {"vault": "cold"} if family in ("trigger", "funds") else {"guardian": "rex"} if family == "guardian" else {}
+        )
+        yield Event(
+            "k",
+            kind,
+            0,
+            "main",
+            "why-so",
+            trigger_kind="script" if owner else None,
+            trigger_key=ADDRESS if owner else None,
+            txid=TXID if owner else None,
+            block=BlockRef(820_000, "00"),
+            sats=5_000_000 if owner else None,
+            detail={
+                "subject": "phone",
+                "lasted_s": 7200,
+                "words": "why-so",
+                "by": RIVAL,
+                "blocks_left": 6,
+                "rival": True,
+            },
+            seq=1,
+            **owner,
+        )
+
+
+EVENTS = [event for event in every_event() if event.kind in TITLES]
+
+FAMILIES = ("trigger", "funds", "guardian")
+
+
+def test_every_kind_of_these_families_has_a_headline_of_its_own():
+    needed = {kind for kind in kinds.of_events() if kind.partition(".")[0] in FAMILIES}
+    assert sorted(needed - set(TITLES)) == []
+
+
+def test_no_sentence_is_for_a_kind_that_there_is_not():
+    there_is = kinds.of_events()
+    known = {*there_is, *(kind.partition(".")[0] for kind in there_is)}
+    assert sorted({*TITLES, *WHAT, *NEXT, *ADVICE} - known) == []
+
+
+def test_what_is_urgent_says_what_can_be_done():
+    urgent = {kind for kind, severity in health.severities().items() if severity.rank >= 2}
+    urgent |= {kind for kind, severity in SEVERITY.items() if severity == "critical"} & {"guardian.locked"}
+    told = {kind: tell(event, event, TELLING) for event in EVENTS if (kind := event.kind) in urgent}
+    silent = [kind for kind, text in told.items() if len(text.body.splitlines()) < 4]
+    assert silent == []
+
+
+class Brackets(gettext.NullTranslations):
+    """A language in which whatever goes through the catalogues stands in brackets."""
+
+    def gettext(self, message):
+        return f"⟦{message}⟧"
+
+    def ngettext(self, msgid1, msgid2, n):
+        return self.gettext(msgid1 if n == 1 else msgid2)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_nothing_that_is_told_goes_past_the_catalogues(event):
+    reader = Reader(Language("brackets", Brackets()), ZoneInfo("UTC"))
+    telling = Telling("abcdefghij", 0, repeats_at=60, answer_code="k7m2", is_drill=True)
+    text = tell(event, replace(event, seq=2), telling, reader)
+    assert outside(f"{text.title}\n{text.body}") == ""
+
+
+def test_the_other_messages_go_through_the_catalogues_too():
+    reader = Reader(Language("brackets", Brackets()))
+    digest = tell_digest([("trigger.seen", "cold", 2), ("node.tip_old", None, 1)] * 5, reader)
+    for text in (tell_test("main", reader), tell_unreadable("abc", reader), digest):
+        assert outside(f"{text.title}\n{text.body}") == ""
+
+
+def outside(text):
+    """The letters that stand in no brackets."""
+    while (shorter := re.sub(r"⟦[^⟦⟧]*⟧", "", text)) != text:
+        text = shorter
+    return re.sub(r"[^\w]", "", text)
+
+
+def test_a_digest_counts_what_it_tells_and_hides_names():
+    sorts = [("trigger.seen", "cold", 5000), ("node.tip_old", None, 1)]
+    text = tell_digest(sorts, Reader(language("de")))
+    assert text.title == "5.001 Alarme zusammen"
+    assert text.body.splitlines() == [
+        "5.000 x Münzen werden bewegt (cold)",
+        "1 x Seit einer Stunde kein Block",
+        "Jeder einzelne: bwm alerts",
+    ]
+    assert "cold" not in tell_digest(sorts, Reader(redact=["vault"])).body
+
+
+# Redaction
+
+
+REDACTABLE = ["sats", "vault", "txid", "address"]
+SECRETS = {
+    "sats": ["5,000,000", "5.000.000"],
+    "vault": ["cold", "rex", "phone"],
+    "txid": [TXID, RIVAL],
+    "address": [ADDRESS],
+}
+
+
+@given(st.sets(st.sampled_from(REDACTABLE)), st.sampled_from(EVENTS), st.sampled_from(names()))
+def test_what_is_redacted_is_nowhere_in_the_text(redact, event, name):
+    reader = Reader(language(name), redact=redact)
+    text = tell(event, replace(event, seq=2), TELLING, reader)
+    told = text.title + text.body + title(event, reader)
+    for what in redact:
+        assert not [secret for secret in SECRETS[what] if secret in told]
+
+
+@pytest.mark.parametrize("what", REDACTABLE)
+def test_what_is_not_redacted_is_told(what):
+    told = "".join(text.title + text.body for event in EVENTS if (text := tell(event, event, TELLING)))
+    assert [secret for secret in SECRETS[what] if secret in told]
+
+
+# Length
+
+
+@given(
+    st.text(min_size=1, max_size=5000),
+    st.text(max_size=5000),
+    st.sampled_from(names()),
+    st.sampled_from(EVENTS),
+)
+def test_no_text_is_too_long_for_a_channel(vault, reason, name, event):
+    owned = {"guardian": vault} if event.guardian else {"vault": vault} if event.vault else {}
+    event = replace(event, reason=reason, **owned)
+    text = tell(event, replace(event, seq=2), TELLING, Reader(language(name)))
     assert 0 < len(text.title) < 200
-    assert 0 < len(text.body) < 1000
+    assert 0 < len(text.body) < 900
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_what_a_person_must_know_is_never_cut(event, name):
+    """With all that an event can hold and a name as long as names may be, nothing but details is left out."""
+    owned = {"guardian": "n" * 64} if event.guardian else {"vault": "n" * 64} if event.vault else {}
+    event = replace(event, reason="because " * 50, detail={**event.detail, "words": "because " * 50}, **owned)
+    telling = Telling("abcdefghij", 1795251900, 1795251960, "abcd-efgh-ijkl", is_drill=True)
+    text = tell(
+        event, replace(event, seq=2), telling, Reader(language(name), ZoneInfo("America/Argentina/Buenos_Aires"))
+    )
+    assert "…" not in text.title
+    assert "…" not in text.body
+    assert text.body.endswith("bwm ack abcd-efgh-ijkl")

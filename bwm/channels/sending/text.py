@@ -3,6 +3,7 @@
 import unicodedata
 
 from bwm.channels.channel import Message
+from bwm.language import ENGLISH, Language
 
 TITLE_LIMIT = 199
 BODY_LIMIT = 999
@@ -34,9 +35,9 @@ def title_of(message: Message) -> str:
     return one_line(message.title, TITLE_LIMIT)
 
 
-def body_of(message: Message) -> str:
+def body_of(message: Message, language: Language = ENGLISH) -> str:
     """At most BODY_LIMIT characters; the last paragraph names vault and alert and marks a repeat."""
-    signature = _signature(message)
+    signature = _signature(message, language)
     body = cut(plain(message.body).strip(), BODY_LIMIT - len(signature) - 2)
     return f"{body}\n\n{signature}".lstrip()
 
@@ -47,11 +48,15 @@ def _steers(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Cs")
 
 
-def _signature(message: Message) -> str:
-    names = (("vault", message.vault), ("guardian", message.guardian), ("alert", message.alert_id))
-    parts = [f"{noun} {one_line(name, NAME_LIMIT)}" for noun, name in names if name]
+def _signature(message: Message, language: Language) -> str:
+    say, parts = language.say, []
+    if message.vault:
+        parts.append(say("vault {name}", name=one_line(message.vault, NAME_LIMIT)))
+    if message.guardian:
+        parts.append(say("guardian {name}", name=one_line(message.guardian, NAME_LIMIT)))
+    parts.append(say("alert {id}", id=one_line(message.alert_id, NAME_LIMIT)))
     if message.may_repeat or (message.is_repeat and not message.update):
-        parts.append(f"attempt {message.attempt}: may repeat an earlier message")
+        parts.append(say("attempt {number}: may repeat an earlier message", number=message.attempt))
     elif message.update:
-        parts.append(f"attempt {message.attempt}: an update")
+        parts.append(say("attempt {number}: an update", number=message.attempt))
     return ", ".join(parts)

@@ -1,0 +1,200 @@
+"""The sentences for each kind of event: a headline, what happened, what bwm does next, what a person can do.
+
+Every text is marked for the catalogues. ``{height}``, ``{subject}`` and ``{duration}`` are filled in where the event
+has them.
+"""
+
+from collections.abc import Mapping
+
+from bwm.language import mark
+
+TITLES: Mapping[str, str] = {
+    "trigger.seen": mark("Coins are being moved"),
+    "trigger.confirmed": mark("Coins were moved, mined in block {height}"),
+    "trigger.final": mark("Coins were moved, and it is final"),
+    "trigger.reorged": mark("A move of coins left the chain again"),
+    "trigger.replaced": mark("A move of coins was replaced by another transaction"),
+    "trigger.evicted": mark("A move of coins left the mempool unmined"),
+    "trigger.conflicted": mark("A move of coins lost against another transaction"),
+    "trigger.coin_gone": mark("Coins are gone, and bwm did not see how"),
+    "funds.received": mark("Coins are coming in"),
+    "funds.confirmed": mark("Coins came in, mined in block {height}"),
+    "funds.final": mark("Coins came in, and it is final"),
+    "funds.reorged": mark("A payment left the chain again"),
+    "funds.replaced": mark("A payment was replaced by another transaction"),
+    "funds.evicted": mark("A payment left the mempool unmined"),
+    "funds.too_many": mark("More payments than are told one by one"),
+    "funds.conflicted": mark("A payment lost against another transaction"),
+    "guardian.seen": mark("A transaction is in the mempool"),
+    "guardian.confirmed": mark("A transaction was mined in block {height}"),
+    "guardian.final": mark("A transaction is final"),
+    "guardian.reorged": mark("A transaction left the chain again"),
+    "guardian.replaced": mark("A transaction was replaced by another"),
+    "guardian.evicted": mark("A transaction left the mempool unmined"),
+    "guardian.conflicted": mark("A transaction lost against another"),
+    "guardian.locked": mark("LOCK: stop spending"),
+    "guardian.lock_vanished": mark("The transaction of a lock vanished, the lock still holds"),
+    "guardian.unlock_pending": mark("An unlock was asked for, it is not yet in force"),
+    "guardian.unlock_vanished": mark("A pending unlock vanished, it is not in force"),
+    "guardian.unlocked": mark("Unlocked"),
+    "guardian.final_unlock_reorged": mark("The block of an unlock left the chain, the unlock still holds"),
+    "guardian.moved_without_signal": mark("A coin moved without a signal"),
+    "guardian.malformed": mark("A signal is malformed, somebody may be trying to lock"),
+    "guardian.out_of_range": mark("A signal has a number that is too high"),
+    "guardian.conflict": mark("One number says both lock and unlock"),
+    "guardian.uncommitted": mark("A signature does not cover its signal"),
+    "guardian.nonce_zero": mark("A signal has the number 0, which has no effect"),
+    "guardian.high_nonce": mark("A signal has an unusually high number"),
+    "guardian.rotate": mark("The highest number is used up, change to another guardian"),
+    "guardian.sibling": mark("Another transaction says the same again"),
+    "guardian.stale_nonce": mark("A signal came too late and has no effect"),
+    "guardian.void_lock_attempt": mark("Somebody tried to lock and failed"),
+    "guardian.balance_zero": mark("No coin is left, it can neither lock nor unlock"),
+    "guardian.forged": mark("A payment pretends to be a signal, it has no effect"),
+    "guardian.too_many_payments": mark("Somebody floods it with payments"),
+    "guardian.unverified_lock": mark("Perhaps a LOCK, not verified yet"),
+    "guardian.unverified_unlock": mark("Perhaps an unlock, not verified yet"),
+    "guardian.armed_lock_void": mark("A lock signed in advance would not work"),
+    "guardian.armed_lock_weak": mark("A lock signed in advance may be too weak"),
+    "guardian.armed_lock_ready": mark("A lock signed in advance is ready"),
+    "guardian.armed_lock_used": mark("A lock signed in advance was used"),
+    "guardian.added": mark("It is watched from now on"),
+    "guardian.removed": mark("It is not watched any more"),
+    "guardian.retired": mark("It was removed while it was LOCKED"),
+    "node.unreachable": mark("bwm is blind: the node does not answer"),
+    "node.reachable": mark("The node answers again"),
+    "node.wrong_network": mark("bwm is blind: the node is on another network"),
+    "node.right_network": mark("The node is on the right network again"),
+    "node.syncing": mark("bwm is blind: the node is still catching up"),
+    "node.synced": mark("The node has caught up"),
+    "node.chain_unreadable": mark("bwm stands still: a block cannot be read"),
+    "node.chain_readable": mark("Blocks can be read again"),
+    "node.database_failing": mark("bwm cannot write its database"),
+    "node.database_working": mark("The database can be written again"),
+    "node.feed_lost": mark("The node's feed is silent"),
+    "node.feed_back": mark("The node's feed is back"),
+    "node.tip_old": mark("No block for an hour"),
+    "node.tip_new": mark("A new block has come, after an hour"),
+    "node.tip_very_old": mark("No block for 90 minutes"),
+    "node.tip_new_at_last": mark("A new block has come, after 90 minutes"),
+    "node.tip_stale": mark("bwm may be blind: no block for two hours"),
+    "node.tip_fresh": mark("A new block has come, after two hours"),
+    "node.blocks_slow": mark("Blocks come at half their speed"),
+    "node.blocks_normal": mark("Blocks come at their usual speed again"),
+    "node.disagreement": mark("Another node has a different chain"),
+    "node.agreement": mark("The other node has the same chain again"),
+    "node.disk_low": mark("The disk is nearly full"),
+    "node.disk_free": mark("The disk has space again"),
+    "node.clock_wrong": mark("The machine's clock is wrong"),
+    "node.clock_right": mark("The machine's clock is right again"),
+    "node.heartbeat_failing": mark("The heartbeat does not get out"),
+    "node.heartbeat_working": mark("The heartbeat gets out again"),
+    "channel.failing": mark("A channel takes no messages: {subject}"),
+    "channel.working": mark("A channel takes messages again: {subject}"),
+    "node.was_asleep": mark("bwm was asleep"),
+    "node.gap": mark("Blocks were deleted before bwm could read them"),
+    "node.chain_replaced": mark("The node's chain was replaced"),
+    "node.restored": mark("The database is an older backup"),
+    "node.stopped": mark("bwm has stopped"),
+}
+
+WHAT: Mapping[str, str] = {
+    "trigger.seen": mark(
+        "A transaction that touches this vault is in the mempool: not mined yet, and it may be replaced."
+    ),
+    "trigger.confirmed": mark("A transaction that touches this vault was mined in block {height}."),
+    "trigger.final": mark(
+        "A transaction that touches this vault was mined in block {height}, deep enough to be final."
+    ),
+    "trigger.reorged": mark("The block that held the transaction left the chain. It may be mined again."),
+    "trigger.replaced": mark("Another transaction in the mempool spends the same coins."),
+    "trigger.evicted": mark("The transaction left the mempool unmined. The coins are unspent, and it may come back."),
+    "trigger.conflicted": mark("A block holds another transaction that spends the same coins."),
+    "trigger.coin_gone": mark("A watched coin is no longer unspent, and bwm saw no transaction spend it."),
+    "funds.received": mark("A payment to this vault is in the mempool: not mined yet, and it may be replaced."),
+    "funds.confirmed": mark("A payment to this vault was mined in block {height}."),
+    "funds.final": mark("A payment to this vault was mined in block {height}, deep enough to be final."),
+    "funds.reorged": mark("The block that held the payment left the chain. It may be mined again."),
+    "funds.replaced": mark("Another transaction in the mempool took the place of the payment."),
+    "funds.evicted": mark("The payment left the mempool unmined. It may come back."),
+    "funds.conflicted": mark("A block holds another transaction, so that the payment cannot come."),
+    "guardian.seen": mark("The transaction is in the mempool, not mined yet."),
+    "guardian.confirmed": mark("The transaction was mined in block {height}."),
+    "guardian.final": mark("The transaction was mined in block {height}, deep enough to be final."),
+    "guardian.reorged": mark("The block that held the transaction left the chain. It may be mined again."),
+    "guardian.replaced": mark("Another transaction in the mempool spends the same coins."),
+    "guardian.evicted": mark("The transaction left the mempool unmined. It may come back."),
+    "guardian.conflicted": mark("A block holds another transaction that spends the same coins."),
+    "guardian.locked": mark("The guardian says that something is wrong. It stays locked until a higher unlock."),
+    "node.unreachable": mark("bwm sees nothing until the node answers."),
+    "node.wrong_network": mark("bwm watches nothing until the node is on the right network."),
+    "node.syncing": mark("What happens at the end of the chain is not seen yet."),
+    "node.chain_unreadable": mark("What comes after that block is not seen."),
+    "node.database_failing": mark("Alerts leave from memory, and nothing is remembered."),
+    "node.feed_lost": mark("bwm still sees everything, some seconds later."),
+    "node.tip_old": mark("That happens by chance about 130 times a year."),
+    "node.tip_very_old": mark("The node may be cut off: by chance this happens about six times a year."),
+    "node.tip_stale": mark("The node is very likely cut off from the network, and bwm with it."),
+    "node.blocks_slow": mark("By chance this happens about once a year, else somebody feeds the node."),
+    "node.disagreement": mark("One of the two nodes is cut off or lying."),
+    "node.disk_low": mark("When it is full, bwm can write nothing down."),
+    "node.clock_wrong": mark("It disagrees with the chain, so that the times in alerts are wrong."),
+    "node.heartbeat_failing": mark("The service outside will soon believe that bwm is dead."),
+    "channel.failing": mark("Whoever it reaches is not told of anything."),
+    "node.was_asleep": mark("Its machine slept, or its clock was set forward. Nothing was watched meanwhile."),
+    "node.gap": mark("bwm compares the watched coins with the unspent ones, and cannot know what else happened."),
+    "node.chain_replaced": mark("The node was replaced or the chain rewritten. bwm reads everything again."),
+    "node.restored": mark("What was added, removed or acknowledged since is not in it."),
+    "node.stopped": mark("It watches nothing any more."),
+}
+
+OVER = mark("It is over after {duration}.")
+
+_FOLLOWS = mark("bwm follows the transaction and tells you when it is mined, replaced or gone.")
+_UNTIL_FINAL = mark("bwm follows the transaction until it is final.")
+_KEEPS_WATCHING = mark("bwm keeps watching and tells you if it comes back.")
+
+NEXT: Mapping[str, str] = {
+    **{f"{family}.{step}": _FOLLOWS for family in ("trigger", "guardian") for step in ("seen",)},
+    "funds.received": _FOLLOWS,
+    **{f"{family}.confirmed": _UNTIL_FINAL for family in ("trigger", "funds", "guardian")},
+    **{
+        f"{family}.{step}": _KEEPS_WATCHING
+        for family in ("trigger", "funds", "guardian")
+        for step in ("reorged", "replaced", "evicted")
+    },
+    "guardian.unlock_pending": mark("bwm tells you when the unlock is in force."),
+}
+"""By kind; the troubles that an event can end say so by themselves."""
+
+TELLS_WHEN_OVER = mark("bwm tells you when it is over.")
+
+ADVICE: Mapping[str, str] = {
+    "trigger": mark("If this was not you: start your recovery now, from a device that you trust."),
+    "guardian.locked": mark("Stop spending from every wallet that it protects until you know why."),
+    "guardian.unverified_lock": mark("Stop spending until it is clear."),
+    "guardian.unlock_pending": mark("If this was not you: send a lock with a higher number before it is in force."),
+    "guardian.unlocked": mark("If this was not you: send a lock with a higher number."),
+    "guardian.moved_without_signal": mark("If this was not you: its key is in wrong hands. Lock with another way."),
+    "guardian.armed_lock_void": mark("Sign a new one in advance: bwm guardian-signal."),
+    "guardian.armed_lock_weak": mark("Sign one with a higher fee in advance: bwm guardian-signal."),
+    "guardian.balance_zero": mark("Pay it a few coins."),
+    "node.unreachable": mark("Check that bitcoind runs, then: bwm doctor."),
+    "node.wrong_network": mark("Point [node] in bwm.toml at the right node."),
+    "node.chain_unreadable": mark("Look why: bwm doctor."),
+    "node.database_failing": mark("Free space on the disk, then: bwm doctor."),
+    "node.feed_lost": mark("Look why: bwm doctor."),
+    "node.tip_very_old": mark("Check the node's peers and its line."),
+    "node.tip_stale": mark("Check the node's peers and its line, and look at another node."),
+    "node.blocks_slow": mark("Look at another node, on another line."),
+    "node.disagreement": mark("Compare both with a third node."),
+    "node.disk_low": mark("Free some space."),
+    "node.clock_wrong": mark("Set the clock."),
+    "node.heartbeat_failing": mark("Check the line and the address of the service."),
+    "channel.failing": mark("Try it: bwm test-channel."),
+    "node.gap": mark("Look at your coins, and have the node keep more blocks (prune=)."),
+    "node.chain_replaced": mark("Make sure that this is your own node: bwm doctor."),
+    "node.restored": mark("Compare with your own list: bwm list-vaults, bwm list-guardians."),
+    "node.stopped": mark("Look why: bwm doctor."),
+}
+"""By kind, else by family."""
