@@ -88,14 +88,33 @@ def docker_compose_project_name() -> str:
     return "bwm-regtest"
 
 
+BLOCKS = 110
+"""Ten rewards can be spent."""
+
+
+@pytest.fixture(scope="session")
+def mined(bitcoind: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a node that has mined already, to be copied: mining is most of what a new one costs."""
+    folder = tmp_path_factory.mktemp("mined") / "node"
+    with RegtestNode(folder, bitcoind=bitcoind) as node:
+        node.mine(BLOCKS)
+        node.new_address()
+        node.new_address(wallet="thief")
+    (folder / "regtest" / "debug.log").unlink()
+    return folder
+
+
 @pytest.fixture
-def make_node(folder: Path, bitcoind: Path) -> Iterator[Callable[..., RegtestNode]]:
+def make_node(folder: Path, bitcoind: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., RegtestNode]]:
     """Start nodes: ``make_node("other", blocks=0, topics=(), extra_args=["-prune=1"])``."""
     with ExitStack() as nodes:
 
-        def make(name: str = "node", *, blocks: int = 110, **options: Any) -> RegtestNode:
+        def make(name: str = "node", *, blocks: int = BLOCKS, **options: Any) -> RegtestNode:
+            is_usual = name == "node" and blocks == BLOCKS
+            if is_usual:
+                shutil.copytree(request.getfixturevalue("mined"), folder / name)
             node = nodes.enter_context(RegtestNode(folder / name, bitcoind=bitcoind, **options))
-            if blocks:
+            if blocks and not is_usual:
                 node.mine(blocks)
             return node
 

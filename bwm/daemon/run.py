@@ -39,12 +39,13 @@ from bwm.daemon.rewind.notice import retired
 from bwm.daemon.rewind.push import NAME as PUSH
 from bwm.daemon.rewind.push import PushWorker
 from bwm.daemon.targets import targets_of
-from bwm.daemon.watch_health import HealthWatch
+from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_peers import PeerWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
 from bwm.db import alerts, outbox
+from bwm.db import settings as database_settings
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import BwmError, DatabaseTrouble, DatabaseUnwritable, NodeError
@@ -343,6 +344,7 @@ class Daemon:
         """Take back what the daemon before this one was sending when it ended, and what channels of it had to tell."""
         now = self.clock.now()
         with self.database.transaction():
+            database_settings.write(CAUGHT_UP, "")
             outbox.lapse(now, all_leases=True)
             alerts.order_missing(self._targets, now)
 

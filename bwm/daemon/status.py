@@ -8,7 +8,7 @@ from bwm.config import Config
 from bwm.daemon import progress
 from bwm.daemon.connect import connect
 from bwm.daemon.lock import is_held
-from bwm.daemon.watch_health import SEEN_AT, STUCK_S, TOPICS, stored
+from bwm.daemon.watch_health import CAUGHT_UP, SEEN_AT, STUCK_S, TOPICS, stored
 from bwm.db import alerts, backlog, blindness, cursor, outbox, settings, vaults
 from bwm.errors import NodeError
 from bwm.health import Troubles, blind_since, condition_of
@@ -27,7 +27,8 @@ def status(config: Config, now: int) -> dict[str, Any]:
     topics = (settings.read(TOPICS) or "").split() if running else []
     is_stuck = running and now - (_last_seen() or now) > STUCK_S
     blind = blind_since(troubles) if running and not is_stuck else _last_seen()
-    up_to_date = info is not None and at is not None and at.height >= info.height - 1
+    is_near = info is not None and at is not None and at.height >= info.height - 1
+    up_to_date = is_near and bool(settings.read(CAUGHT_UP))
     return {
         "network": config.network,
         "version": __version__,

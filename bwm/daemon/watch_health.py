@@ -29,6 +29,9 @@ SEEN_AT = "seen_at"
 LOOKED_AT = "looked_at"
 """When bwm last stood at the node's tip and knew its whole mempool (unix seconds), to within some seconds."""
 
+CAUGHT_UP = "caught_up"
+"""Not empty once the running daemon stood at the node's tip and knew its whole mempool."""
+
 STUCK_S = 180
 """A daemon that has not written SEEN_AT for so long (seconds) makes no step: it writes it every minute at least."""
 
@@ -101,6 +104,7 @@ class HealthWatch:
             self._noted_look_at = now
             with self._database.transaction(durable=False):
                 settings.write(LOOKED_AT, str(now))
+                settings.write(CAUGHT_UP, "yes")
 
     def hear(self, topics: Sequence[str]) -> None:
         """Which topics of the feed are heard, for who asks."""
