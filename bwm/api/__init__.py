@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 def loops(daemon: "Daemon") -> "Sequence[Loop]":
     """The server, for a daemon whose configuration wants one. Raises BwmError when its address cannot be had."""
-    from bwm.api.app import Health
     from bwm.api.server import ApiServer
+    from bwm.api.v1.operation import Surroundings
 
     if daemon.config.api is None:
         return ()
-    health = Health(daemon.can_see)
-    return (ApiServer(daemon.config.api, daemon.database, daemon.clock, health),)
+    around = Surroundings(daemon.config, daemon.database, daemon.clock, daemon.node, daemon.can_see)
+    return (ApiServer(daemon.config.api, around),)

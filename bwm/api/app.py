@@ -5,7 +5,6 @@ import ipaddress
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import TypeVar
 
@@ -18,50 +17,44 @@ from bwm.api.limits import Allowance
 from bwm.api.problems import Problem
 from bwm.api.rewind import Rewind, request_id
 from bwm.api.rewind_checks import Checked, check_commitment
-from bwm.api.writes import Writes
-from bwm.clock import Clock
+from bwm.api.v1.app import V1
+from bwm.api.v1.operation import Surroundings
+from bwm.api.writes import Writes, busy
 from bwm.config_api import ApiConfig
-from bwm.db.database import Database
+from bwm.errors import DatabaseUnwritable
 
 log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
 _READERS = 4
+_SLOW_WAITING = 4
 _BURST, _PER_S = 200, 20  # requests of one address
 _TRIGGERS_BURST, _TRIGGERS_PER_S = 50_000, 1  # transactions that one address may have watched
 
 _LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What the daemon says of itself."""
-
-    is_up: Callable[[], bool]
-
-
 class App:
     """The ASGI application."""
 
-    def __init__(self, config: ApiConfig, database: Database, clock: Clock, writes: Writes, health: Health) -> None:
+    def __init__(self, config: ApiConfig, around: Surroundings, writes: Writes) -> None:
+        clock = around.clock
         self._config = config
-        self._database = database
-        self._health = health
+        self._around = around
         self._readers = ThreadPoolExecutor(_READERS, "api reads")
+        self._slow = ThreadPoolExecutor(1, "api slow")
+        self._slow_waiting = 0
         self._requests = Allowance(_BURST, _PER_S, clock.monotonic)
         self._triggers = Allowance(_TRIGGERS_BURST, _TRIGGERS_PER_S, clock.monotonic)
         self._prefix = f"/{config.prefix.reveal()}" if config.prefix else ""
         self._rewind = Rewind(config, writes, self.read, clock, self)
-        self._mounts: list[tuple[str, ASGIApp]] = []
-
-    def mount(self, path: str, app: ASGIApp) -> None:
-        """Have another application answer what is ``path`` or below it."""
-        self._mounts.append((path, app))
+        self._v1 = V1(around, self.read, self.read_slowly)
 
     def close(self) -> None:
         """Ask nothing more."""
         self._readers.shutdown(wait=False, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,9 +75,8 @@ class App:
 
     def _route(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
-        for root, app in self._mounts:
-            if path == root or path.startswith(f"{root}/"):
-                return app
+        if path.startswith("/v1/"):
+            return self._v1
         if path == "/healthz" and scope["method"] in ("GET", "HEAD"):
             return self._healthz
         if not self._config.rewind:
@@ -103,19 +95,34 @@ class App:
         return self._rewind
 
     async def _healthz(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_up = self._health.is_up()
+        is_up = self._around.is_up()
         response = JSONResponse({"status": "up" if is_up else "down"}, 200 if is_up else 503)
         response.headers["X-Request-ID"] = request_id(scope)
         await response(scope, receive, send)
 
     async def read(self, question: Callable[[], _T]) -> _T:
-        """Ask the database in a thread of its own, where waiting holds nobody up."""
+        """Ask the database in a thread of its own, where waiting holds nobody up. Raises Problem 503."""
+        return await self._ask(self._readers, question)
 
+    async def read_slowly(self, question: Callable[[], _T]) -> _T:
+        """The same for what may take minutes: one at a time. Raises Problem 503."""
+        if self._slow_waiting >= _SLOW_WAITING:
+            raise busy()
+        self._slow_waiting += 1
+        try:
+            return await self._ask(self._slow, question)
+        finally:
+            self._slow_waiting -= 1
+
+    async def _ask(self, threads: ThreadPoolExecutor, question: Callable[[], _T]) -> _T:
         def ask() -> _T:
-            with self._database.connection():
+            with self._around.database.connection(), self._around.database.passing_trouble():
                 return question()
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, ask)
+        except DatabaseUnwritable:
+            raise busy() from None
 
     # Who may call
 

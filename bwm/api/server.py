@@ -8,12 +8,11 @@ import threading
 import structlog
 import uvicorn
 
-from bwm.api.app import App, Health
+from bwm.api.app import App
 from bwm.api.connections import GuardedProtocol
+from bwm.api.v1.operation import Surroundings
 from bwm.api.writes import Writes
-from bwm.clock import Clock
 from bwm.config_api import ApiConfig, Listen
-from bwm.db.database import Database
 from bwm.errors import BwmError
 
 log = structlog.get_logger()
@@ -26,13 +25,13 @@ _STOP_S = 2  # for answers under way
 class ApiServer(threading.Thread):
     """Serves until stopped. Two threads: this one, and the one that writes."""
 
-    def __init__(self, config: ApiConfig, database: Database, clock: Clock, health: Health) -> None:
+    def __init__(self, config: ApiConfig, around: Surroundings) -> None:
         """Raises BwmError when the address cannot be had."""
         super().__init__(name="api", daemon=True)
         self.failure: BaseException | None = None
         self._config = config
-        self._writes = Writes(database)
-        self._app = App(config, database, clock, self._writes, health)
+        self._writes = Writes(around.database)
+        self._app = App(config, around, self._writes)
         self._socket = _listen(config.listen)
         self._server = uvicorn.Server(
             uvicorn.Config(

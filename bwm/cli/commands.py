@@ -58,6 +58,9 @@ ENTRIES = (
     Entry("Acting", "broadcast", "responses", "Send a response now, whether it is armed or not."),
     Entry("Acting", "hold", "responses", "Hold all responses: nothing is sent until you lift it."),
     Entry("Looking", "events", "events", "Show the journal, and follow it."),
+    Entry("Upkeep", "add-token", "tokens", "Let a program call the API."),
+    Entry("Upkeep", "list-tokens", "tokens", "List the tokens, without their secrets."),
+    Entry("Upkeep", "revoke-token", "tokens", "Have a token open nothing any more."),
     Entry("Upkeep", "backup", "upkeep", "Copy the database, also while the daemon runs."),
     Entry("Upkeep", "restore", "upkeep", "Put a backup in the place of the database."),
 )

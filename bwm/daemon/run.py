@@ -144,7 +144,7 @@ class Daemon:
         self.database = database
         self.clock = clock
         self._network = network_of(config.network)
-        self._node = node
+        self.node = node
         self._channels = channels
         self._targets = targets_of(config)
         self.workers: list[ChannelWorker] = []
@@ -168,7 +168,7 @@ class Daemon:
         self.ingest = Ingest(database, self._make_parts, clock, float(config.reconcile_every_s))
         self._feed: Feed | None = None
         self._feed_due = 0.0
-        waiter = BlockWaiter(self._node, self.ingest.put)
+        waiter = BlockWaiter(self.node, self.ingest.put)
         self._push = self._push_worker()
         self.responder = self._make_responder()
         self._loops: tuple[Loop, ...] = (
@@ -184,7 +184,7 @@ class Daemon:
     def _make_responder(self) -> Responder:
         return Responder(
             self.database,
-            self._node,
+            self.node,
             self._network,
             lambda: sealer_of(self.config),
             self.config.responses.allow,
@@ -206,9 +206,9 @@ class Daemon:
             loops.append(Heartbeat(heartbeat.url, heartbeat.every_s, self.can_see, self._on_heartbeat_trouble))
         if peers := self.config.peer_nodes:
             nodes = {peer.name: reach(peer.node, self._network) for peer in peers}
-            loops.append(PeerWatch(self._node, nodes, self._on_peer_trouble))
+            loops.append(PeerWatch(self.node, nodes, self._on_peer_trouble))
         if self._push:
-            loops += [self._push, LookUp(self._node, self.database)]
+            loops += [self._push, LookUp(self.node, self.database)]
         return loops
 
     def _push_worker(self) -> PushWorker | None:
@@ -248,7 +248,7 @@ class Daemon:
             return
         self._feed_due = self.clock.monotonic() + (_FEED_AGAIN_S if self._feed else _ASK_AGAIN_S)
         try:
-            endpoints = endpoints_of(self.config, self._node)
+            endpoints = endpoints_of(self.config, self.node)
         except NodeError:
             return  # whoever reads the chain says that the node is away
         if endpoints == self.ingest.endpoints:
@@ -264,22 +264,22 @@ class Daemon:
     def _make_parts(self, ingest: Ingest) -> Parts:
         config, database, clock = self.config, self.database, self.clock
         watch_list = WatchList()
-        finder = Finder(watch_list, self._node, self._network, config.gap_limit)
+        finder = Finder(watch_list, self.node, self._network, config.gap_limit)
         writer = Writer(database, watch_list, self._targets, clock, config.final_depth, self._wake_workers, self._shout)
         health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
         by_schedule = config.network != "regtest"
         return Parts(
             database=database,
-            node=self._node,
+            node=self.node,
             network=self._network,
             watch_list=watch_list,
-            chain=ChainFollower(self._node, watch_list, finder, writer, ingest.take_up_newcomers),
-            mempool=MempoolFollower(self._node, finder, writer),
-            backlog=BacklogReader(database, self._node, finder, writer, watch_list),
-            armed_locks=ArmedLockWatch(self._node, writer),
-            probe=CoinProbe(self._node, writer, clock),
+            chain=ChainFollower(self.node, watch_list, finder, writer, ingest.take_up_newcomers),
+            mempool=MempoolFollower(self.node, finder, writer),
+            backlog=BacklogReader(database, self.node, finder, writer, watch_list),
+            armed_locks=ArmedLockWatch(self.node, writer),
+            probe=CoinProbe(self.node, writer, clock),
             health=health,
-            host=HostWatch(config.state_dir, self._node, health, clock, mines_by_schedule=by_schedule),
+            host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
         )
 
     def _owned_conditions(self) -> set[str]:

@@ -153,6 +153,11 @@ def listed(state: str | None = None, *, hidden: bool = True) -> list[schema.Aler
     return list(query.where(schema.Alert.state == state) if state else query)
 
 
+def of_ids(ids: Iterable[str]) -> list[schema.Alert]:
+    """Alerts by their ids, as far as there are any."""
+    return list(schema.Alert.select().where(schema.Alert.id.in_(list(ids))))
+
+
 def is_answered(alert: Any) -> bool:
     """Whether a person who was free to do so has acknowledged it."""
     return bool(alert.state == ACKNOWLEDGED and not alert.under_duress)

@@ -472,6 +472,31 @@ class RewindPush(Base):
         indexes = ((("device", "txid"), True),)
 
 
+class Token(Base):
+    """What lets a program call the API. Of its secret only the hash is kept."""
+
+    id = TextField(primary_key=True)  # stands in the token
+    name = TextField(unique=True)
+    hash = TextField()  # hexadecimal SHA-256
+    scopes = TextField()  # JSON list of words
+    owners = TextField()  # JSON list of patterns: of which vaults and guardians it may learn
+    created_at = BigIntegerField()
+
+
+class Answered(Base):
+    """What a request with an Idempotency-Key was answered, so that the same one twice is done once."""
+
+    token = ForeignKeyField(Token, on_delete="CASCADE")
+    key = TextField()
+    request = TextField()  # hexadecimal SHA-256 over what was asked
+    status = IntegerField()
+    content = TextField()  # JSON
+    at = BigIntegerField(index=True)
+
+    class Meta:
+        primary_key = CompositeKey("token", "key")
+
+
 TABLES = (
     Setting,
     Block,
@@ -499,4 +524,6 @@ TABLES = (
     RewindVault,
     RewindDevice,
     RewindPush,
+    Token,
+    Answered,
 )

@@ -179,6 +179,17 @@ def _described(vault: Any) -> dict[str, Any]:
     }
 
 
+def names_after(name: str, at_most: int) -> list[str]:
+    """Names of vaults in the order of their letters, behind ``name``."""
+    rows = Vault.select(Vault.name).where(Vault.name > name).order_by(Vault.name).limit(at_most)
+    return [str(row.name) for row in rows]
+
+
+def is_taken(name: str) -> bool:
+    """Whether there is a vault of this name."""
+    return bool(Vault.select().where(Vault.name == name).exists())
+
+
 def count() -> int:
     """How many vaults there are."""
     return int(Vault.select().count())

@@ -1,0 +1,1 @@
+"""bwm's own API: every operation described once, in code, from which its document is made."""

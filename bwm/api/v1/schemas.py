@@ -1,0 +1,90 @@
+"""JSON Schemas of what is answered: the shapes that the command line prints with --json."""
+
+from typing import Any
+
+
+def _object(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": required | optional, "required": list(required)}
+
+
+TEXT = {"type": "string"}
+WHOLE = {"type": "integer"}
+TIME = {"type": "string", "format": "date-time"}
+TEXT_OR_NULL = {"type": ["string", "null"]}
+WHOLE_OR_NULL = {"type": ["integer", "null"]}
+TEXTS = {"type": "array", "items": TEXT}
+
+TRIGGER = _object({"kind": TEXT, "key": TEXT, "status": TEXT, "txid": TEXT_OR_NULL})
+
+VAULT = _object(
+    {
+        "name": TEXT,
+        "tags": TEXTS,
+        "severity": TEXT,
+        "birthday": WHOLE_OR_NULL,
+        "final_depth": WHOLE,
+        "covered_from": WHOLE_OR_NULL,
+        "triggers": {"type": "array", "items": TRIGGER},
+    }
+)
+
+EVENT = _object(
+    {
+        "seq": WHOLE,
+        "key": TEXT,
+        "kind": TEXT,
+        "at": TIME,
+        "network": TEXT,
+        "vault": TEXT_OR_NULL,
+        "guardian": TEXT_OR_NULL,
+        "trigger": {"type": ["object", "null"]},
+        "txid": TEXT_OR_NULL,
+        "block": {"type": ["object", "null"]},
+        "sats": WHOLE_OR_NULL,
+        "detail": {"type": "object"},
+        "reason": TEXT,
+    }
+)
+
+ALERT = _object(
+    {
+        "id": TEXT,
+        "event": WHOLE,
+        "kind": TEXT,
+        "vault": TEXT_OR_NULL,
+        "guardian": TEXT_OR_NULL,
+        "severity": TEXT,
+        "title": TEXT,
+        "body": TEXT,
+        "state": {"enum": ["open", "acknowledged", "resolved"]},
+        "created_at": TIME,
+        "acknowledged_at": TEXT_OR_NULL,
+        "acknowledged_by": TEXT_OR_NULL,
+    }
+)
+
+GUARDIAN = _object(
+    {
+        "name": TEXT,
+        "address": TEXT,
+        "state": {"enum": ["uninstantiated", "unlocked", "locked"]},
+        "nonce": WHOLE_OR_NULL,
+        "reason": TEXT,
+    }
+)
+
+STATUS = _object(
+    {
+        "network": TEXT,
+        "version": TEXT,
+        "up": {"type": "boolean"},
+        "height": WHOLE_OR_NULL,
+        "vaults": WHOLE,
+        "open_alerts": WHOLE,
+    }
+)
+
+ACKNOWLEDGED = _object({"result": {"enum": ["acknowledged", "already", "graver"]}, "alert": TEXT_OR_NULL})
+
+PROBLEM = _object({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
+"""RFC 9457."""
