@@ -5,6 +5,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -96,6 +97,14 @@ def node_state(config: Config, node: Bitcoind, info: NodeInfo, now: int) -> Iter
         yield Check("node's warning", WARN, warning)
     if info.median_time - now > _CLOCK_MARGIN_S:
         yield Check("clock", FAIL, "this machine's clock is behind the chain's", ("set it, best by NTP",))
+
+
+def relay(node: Bitcoind) -> Iterator[Check]:
+    """Whether the node has a mempool to look at. A node that may not tell is passed over: ``rights`` says so."""
+    with suppress(NodeForbidden):
+        if not node.network_info().relays:
+            words = "the node takes no transactions from others, so a theft is seen only when it is mined"
+            yield Check("mempool", WARN, words, ("remove blocksonly=1 from bitcoin.conf and restart the node",))
 
 
 def _chain(info: NodeInfo, now: int) -> Check:

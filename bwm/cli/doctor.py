@@ -59,6 +59,7 @@ def _of_node(config: Config) -> Iterator[Check]:
         node = connect(config)
         info = node.info()
         yield from checks.node_state(config, node, info, SystemClock().now())
+        yield from checks.relay(node)
         yield checks.rights(node)
         yield from checks.feed(config, node)
     except NodeError as error:

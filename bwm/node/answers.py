@@ -91,6 +91,7 @@ class NetworkInfo:
     active: bool
     connections: int
     relay_fee_sats_per_kvb: int  # below it nothing is passed on
+    relays: bool  # False with blocksonly: it takes no transactions from others
 
 
 @dataclass(frozen=True, slots=True)

@@ -417,6 +417,7 @@ class Bitcoind:
             active=network.get("networkactive", True),
             connections=network.get("connections", 0),
             relay_fee_sats_per_kvb=sats_of(network.get("relayfee", 0)),
+            relays=network.get("localrelay", True),
         )
 
     def _find(self, method: str, *params: Any) -> Any:

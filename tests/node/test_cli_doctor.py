@@ -88,9 +88,10 @@ def test_an_endpoint_where_nobody_publishes_fails(node, bwm):
     assert "tcp://127.0.0.1:1 cannot be reached" in words(bwm, "feed", exit_code=1)
 
 
-def test_a_pruned_node_is_a_warning(make_node, make_bwm):
-    bwm = make_bwm(make_node(extra_args=["-prune=1"]))
+def test_a_pruned_node_and_one_without_a_mempool_are_warnings(make_node, make_bwm):
+    bwm = make_bwm(make_node(extra_args=["-prune=1", "-blocksonly=1"]))
     assert verdicts(bwm)["pruning"] == ["warn"]
+    assert "blocksonly=1" in words(bwm, "mempool")
 
 
 def test_open_folders_are_told_with_the_command_that_closes_them(bwm):
