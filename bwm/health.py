@@ -143,10 +143,18 @@ CONDITIONS: Mapping[str, Condition] = {
         False,
         "a channel takes no messages: whoever it reaches is not told. Try `bwm test-channel`",
     ),
+    "unproved": Condition(
+        "channel.unproved",
+        "channel.proved",
+        _LOW,
+        0,
+        False,
+        "a channel has delivered nothing for a long time: nobody knows whether it works. Try `bwm test-channel`",
+    ),
 }
 """By name. What follows a slash in a trouble's name is its subject: ``channel/phone``."""
 
-OF_THE_LOOP = frozenset(CONDITIONS) - {"peers", "heartbeat", "channel"}
+OF_THE_LOOP = frozenset(CONDITIONS) - {"peers", "heartbeat", "channel", "unproved"}
 """The conditions that the loop which reads the chain begins and ends by itself."""
 
 LADDER = ((60 * 60, "tip-60"), (90 * 60, "tip-90"), (120 * 60, "tip-120"))

@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
 GROUND = "errors clock secret severity toml config config_api language logs seal"
-PURE = "chain watch guardian event order hold answer policy health plan plan_guardian plan_response wording response"
+PURE = (
+    "chain watch guardian event order hold answer drill policy health plan plan_guardian plan_response wording response"
+)
 WORLD = "node db actions channels"
 
 MAY_IMPORT = {
@@ -38,6 +40,7 @@ MAY_IMPORT = {
     "event": "chain clock watch guardian",
     "order": "errors severity",
     "hold": "severity",
+    "drill": "chain event plan severity watch",
     "answer": "",
     "health": "clock event severity",
     "policy": "event order severity watch",
@@ -47,7 +50,7 @@ MAY_IMPORT = {
     "wording": "event health language",
     "node": f"chain {GROUND}",
     "db": f"clock errors severity {PURE}",
-    "actions": f"order event wording channels.channel {GROUND}",  # the channel as a type, never one of its kinds
+    "actions": f"drill order event wording channels.channel {GROUND}",  # the channel as a type, never one of its kinds
     "channels": GROUND,
     "daemon": f"{GROUND} {PURE} {WORLD}",
     "api": f"{GROUND} {PURE} {WORLD} daemon",

@@ -5,6 +5,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from bwm.channels.channel import Channel, ChannelSettings, Message
+from bwm.drill import SEEN, as_told
 from bwm.event import Event, alert_id
 from bwm.language import language
 from bwm.wording import Reader, Telling, tell, tell_unreadable
@@ -52,9 +53,9 @@ def reader_of(settings: ChannelSettings) -> Reader:
 
 def message(story: Story, attempt: Attempt, reader: Reader, now: int) -> Message:
     """What the channel is given to say."""
-    is_drill = story.about.detail.get("drill") is not None
+    is_drill = story.about.kind == SEEN
     telling = Telling(story.alert_id, story.opened_at, story.repeats_at, story.answer_code, is_drill)
-    text = tell(story.about, story.latest, telling, reader)
+    text = tell(as_told(story.about), as_told(story.latest), telling, reader)
     return Message(
         alert_id=story.alert_id,
         attempt=attempt.attempt,

@@ -47,6 +47,7 @@ ENTRIES = (
     Entry("People", "unack", "answers", "Take an acknowledgement back: everybody is told again."),
     Entry("People", "snooze", "answers", "Put an alert off: it comes back by itself."),
     Entry("People", "silence", "answers", "Keep back what can wait, for maintenance or for peace."),
+    Entry("People", "drill", "drill", "Try everything from end to end, with a theft that did not happen."),
     Entry("People", "seal-code", "answers", "Seal a duress code for the configuration."),
     Entry(
         "Acting", "add-response", "responses", "Keep transactions that move a vault to safety, or watch over a lock."

@@ -5,13 +5,15 @@ from typing import Any
 from bwm.clock import rfc3339
 from bwm.db import journal, outbox
 from bwm.db.alerts import OPEN
+from bwm.drill import SEEN, as_told
 from bwm.wording import Telling, tell
 
 
 def described(alert: Any) -> dict[str, Any]:
     """An alert as it is printed."""
     about, latest = journal.get(alert.event_id), journal.get(alert.last_event_id)
-    text = tell(about, latest, Telling(alert.id, alert.created_at))
+    telling = Telling(alert.id, alert.created_at, is_drill=about.kind == SEEN)
+    text = tell(as_told(about), as_told(latest), telling)
     return {
         "id": alert.id,
         "event": about.seq,

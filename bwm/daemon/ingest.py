@@ -13,6 +13,7 @@ import structlog
 from bwm.chain.network import Network
 from bwm.clock import Clock
 from bwm.daemon.armed_locks import ArmedLockWatch
+from bwm.daemon.drill import DrillWatch
 from bwm.daemon.feed_queue import FeedQueue
 from bwm.daemon.follow_chain import ChainFollower
 from bwm.daemon.follow_mempool import MempoolFollower
@@ -20,6 +21,7 @@ from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
 from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_host import HostWatch
+from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.db import backlog, cursor
 from bwm.db.database import Database
@@ -69,6 +71,8 @@ class Parts:
     probe: CoinProbe
     health: HealthWatch
     host: HostWatch
+    drills: DrillWatch
+    proofs: ProofWatch
 
 
 class Ingest(threading.Thread):
@@ -162,6 +166,8 @@ class Ingest(threading.Thread):
         try:
             with self._database.passing_trouble():
                 self._parts.health.look()
+                self._parts.proofs.look()
+                self._parts.drills.look()
         except DatabaseUnwritable as error:
             self._parts.health.begin("database", str(error))
 

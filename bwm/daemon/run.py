@@ -22,6 +22,7 @@ from bwm.daemon.armed_locks import ArmedLockWatch
 from bwm.daemon.bell import BlockWaiter
 from bwm.daemon.connect import connect, endpoints_of, reach
 from bwm.daemon.dispatch import ChannelWorker
+from bwm.daemon.drill import DrillWatch, Rehearsal
 from bwm.daemon.finder import Finder
 from bwm.daemon.follow_chain import ChainFollower
 from bwm.daemon.follow_mempool import MempoolFollower
@@ -42,6 +43,7 @@ from bwm.daemon.targets import targets_of
 from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_peers import PeerWatch
+from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
 from bwm.db import alerts, outbox
@@ -279,11 +281,13 @@ class Daemon:
             armed_locks=ArmedLockWatch(self.node, writer),
             probe=CoinProbe(self.node, writer, clock),
             health=health,
+            drills=DrillWatch(config, database, clock, Rehearsal(finder, writer, lambda changes, now: changes)),
+            proofs=ProofWatch(config, clock, health),
             host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
         )
 
     def _owned_conditions(self) -> set[str]:
-        channels = (f"channel/{channel.name}" for channel in self.config.channels)
+        channels = [f"{about}/{channel.name}" for channel in self.config.channels for about in ("channel", "unproved")]
         peers = (f"peers/{peer.name}" for peer in self.config.peer_nodes)
         push = [f"channel/{PUSH}"] if self._push else []
         return {*OF_THE_LOOP, *channels, *push, *peers, *(["heartbeat"] if self.config.heartbeat else [])}

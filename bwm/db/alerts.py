@@ -139,6 +139,20 @@ def find(text: str) -> schema.Alert:
     return rows[0]
 
 
+def open_drills() -> list[Any]:
+    """Alerts of drills that wait for an answer."""
+    event = schema.Event.kind == "drill.seen"
+    query = schema.Alert.select().join(schema.Event, on=(schema.Alert.event == schema.Event.seq))
+    return list(query.where(event & (schema.Alert.state == OPEN)))
+
+
+def resolve(alert_id: str) -> None:
+    """The matter is over without an answer: nothing of it is repeated. Call inside a transaction."""
+    revision = schema.Alert.get_by_id(alert_id).revision
+    schema.Alert.update(state=RESOLVED).where((schema.Alert.id == alert_id) & (schema.Alert.state == OPEN)).execute()
+    outbox.close_deliveries(alert_id, revision)
+
+
 def count_open() -> int:
     """Alerts that wait for a person."""
     shown = (schema.Alert.state == OPEN) & schema.Alert.hidden_from.is_null()

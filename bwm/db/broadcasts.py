@@ -90,10 +90,13 @@ def _order(row: Any) -> DueOrder:
     )
 
 
+_ANSWERED = (Alert.state == "acknowledged") & (Alert.under_duress == 0)  # a forced answer is none
+
+
 def acknowledged(event_key: str) -> bool:
     """Whether a person acknowledged the alert that an event belongs to."""
     query: Any = Alert.select().join(Event, on=(Alert.event == Event.seq) | (Alert.last_event == Event.seq))
-    return bool(query.where((Event.key == event_key) & (Alert.state == "acknowledged")).exists())
+    return bool(query.where((Event.key == event_key) & _ANSWERED).exists())
 
 
 def order_by_hand(name: str, vault: str, network: str, now: int) -> int:

@@ -44,6 +44,12 @@ def of_trigger(trigger_id: int, what: nouns.What) -> list[nouns.Watch]:
     return [_watch(row) for row in query.dicts()]
 
 
+def any_of_vault(vault: str, what: nouns.What) -> nouns.Watch | None:
+    """Some watch of this sort that a vault has."""
+    found = _watches().where((Vault.name == vault) & (Watch.what == str(what))).limit(1)
+    return next((_watch(row) for row in found.dicts()), None)
+
+
 def _watches() -> Any:
     return (
         Watch.select(

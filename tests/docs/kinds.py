@@ -15,9 +15,8 @@ from bwm.watch.watch import Family, Trigger
 
 PACKAGE = Path(bwm.__file__).parent
 
-FAMILIES = (
-    "trigger|funds|guardian|response|announcement|alert|channel|deadman|node|tower|peer"  # the first words of kinds
-)
+FAMILIES = "trigger|funds|drill|guardian|response|announcement|alert|channel|deadman|node|tower|peer"
+"""The first words of kinds."""
 KIND = re.compile(rf"(?:{FAMILIES})\.[a-z_]*[a-z]")
 
 
