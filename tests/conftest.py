@@ -1,6 +1,7 @@
 """What tests share: a node, a bwm and a receiver of alerts, each new for each test and real."""
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, get_node
@@ -24,6 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "tests" / "kept"
 
 Bwm.run_command = staticmethod(warm.run)
+
+# The same examples each time, so that a change is to blame for a failure; the long campaign searches on.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None)
+settings.load_profile(os.environ.get("BWM_HYPOTHESIS", "steady"))
 
 FAILED = pytest.StashKey[bool]()
 

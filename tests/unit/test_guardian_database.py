@@ -204,7 +204,7 @@ def a_world(empty, words):
         yield world
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(SIGNALS, min_size=5, max_size=5), STEPS)
 def test_any_history_ends_in_the_state_of_one_never_disturbed(empty, words, steps):
     ends = []
@@ -221,7 +221,7 @@ def test_any_history_ends_in_the_state_of_one_never_disturbed(empty, words, step
     assert ends[0] == ends[1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(NO_UNLOCK, min_size=5, max_size=5), STEPS)
 def test_nothing_unlocks_without_an_unlock_that_the_guardian_signed(empty, words, steps):
     with a_world(empty, words) as world:

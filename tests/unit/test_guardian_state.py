@@ -204,7 +204,7 @@ def live_through(watcher, verbs):
         yield watcher.do(verb, what)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS, min_size=5, max_size=5), VERBS, st.permutations(NAMES))
 def test_any_history_ends_in_the_state_of_one_never_disturbed(words, verbs, order):
     disturbed, calm = Watcher(), Watcher()
@@ -224,7 +224,7 @@ def test_any_history_ends_in_the_state_of_one_never_disturbed(words, verbs, orde
     assert settled(disturbed.state) == settled(calm.state)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.one_of(
@@ -255,7 +255,7 @@ def test_nothing_unlocks_without_an_unlock_that_the_guardian_signed(words, verbs
         was_locked = watcher.state.state == "locked"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS, min_size=5, max_size=5), VERBS)
 def test_every_change_of_state_is_told(words, verbs):
     watcher = Watcher()
