@@ -47,11 +47,13 @@ _OVER = (State.BURIED, State.CALLED_OFF)
 _WITH_BLOCK = (State.CONFIRMED, State.BURIED)
 
 
-def plan_done(kind: str, network: str, now: int, reason: str, vault: str | None = None, name: str = "") -> Changes:
-    """What the operator did about a response, or (no vault) about all."""
+def plan_done(
+    kind: str, network: str, now: int, after: int, reason: str, vault: str | None = None, name: str = ""
+) -> Changes:
+    """What the operator did about a response, or (no vault) about all. ``after``: the latest event's number."""
     case = f"response/{name}" if name else "response"
     detail = {"response": name, "case": case} if name else {"case": case}
-    event = Event(fact_key(network, kind, name, now), kind, now, network, reason, vault=vault, detail=detail)
+    event = Event(fact_key(network, kind, name, after), kind, now, network, reason, vault=vault, detail=detail)
     alert = AlertChange(case, event, SEVERITY[kind], _settled(kind))
     return Changes(events=(event,), alerts=() if name else (alert,))
 

@@ -123,9 +123,9 @@ def _digest(
 class TimelockedVault:
     """One deposit and everything that can become of it."""
 
-    def __init__(self, outpoint: str, sats: int, deposit: Key, delay: int = 10) -> None:
-        """``deposit`` owns the coin ``outpoint``."""
-        self.hot, self.cold, self.safe, self.thief = Key(), Key(), Key(), Key()
+    def __init__(self, outpoint: str, sats: int, deposit: Key, delay: int = 10, safe: Key | None = None) -> None:
+        """``deposit`` owns the coin ``outpoint``; ``safe`` is where responses pay to."""
+        self.hot, self.cold, self.safe, self.thief = Key(), Key(), safe or Key(), Key()
         self.sats, self.delay = sats, delay
         number = bytes([0x50 + delay]) if delay <= 16 else sized(delay.to_bytes(2, "little"))
         branch = number + b"\xb2\x75" + sized(self.hot.public) + b"\xac"

@@ -17,7 +17,7 @@ from bwm.daemon.register_response import prepare, read_given
 from bwm.daemon.registration import check_name
 from bwm.daemon.send_response import try_out
 from bwm.daemon.targets import targets_of
-from bwm.db import armed_locks, guardians, responses, vaults
+from bwm.db import armed_locks, guardians, journal, responses, vaults
 from bwm.db.broadcasts import order_by_hand
 from bwm.db.commit import commit
 from bwm.db.responses import StoredResponse
@@ -123,7 +123,12 @@ def _add_response(
         reason = f"response {vault}/{name} was added with {len(prepared.steps)} transactions"
         with database.transaction():
             added = responses.add(vault, name, prepared.lock, budget, prepared.steps, prepared.judgement, now)
-            commit(database, plan_done("response.added", config.network, now, reason, vault, added.name), (), now)
+            commit(
+                database,
+                plan_done("response.added", config.network, now, journal.last_seq(), reason, vault, added.name),
+                (),
+                now,
+            )
     for note in prepared.notes:
         output.note(f"Note: {note}.")
     click.echo(f"Added {added.name}: {added.judgement.verdict}. {_capital(added.judgement.reason)}.")
@@ -251,7 +256,13 @@ def remove_response(session: Session, name: str) -> None:
             responses.remove(response)
             now = SystemClock().now()
             done = plan_done(
-                "response.removed", config.network, now, f"response {name} was removed", response.vault, name
+                "response.removed",
+                config.network,
+                now,
+                journal.last_seq(),
+                f"response {name} was removed",
+                response.vault,
+                name,
             )
             commit(database, done, (), now)
         else:
@@ -294,7 +305,13 @@ def _set_armed(session: Session, name: str, *, armed: bool) -> None:
         if changed:
             now = SystemClock().now()
             done = plan_done(
-                f"response.{word}", config.network, now, f"response {name} was {word}", response.vault, name
+                f"response.{word}",
+                config.network,
+                now,
+                journal.last_seq(),
+                f"response {name} was {word}",
+                response.vault,
+                name,
             )
             commit(database, done, (), now)
     click.echo(f"{_capital(word)} {name}." if changed else f"{name} was {word} already.")
@@ -323,7 +340,7 @@ def hold(session: Session, off: bool) -> None:
         changed = responses.hold(on=not off)
         if changed:
             now = SystemClock().now()
-            commit(database, plan_done(kind, config.network, now, reason), targets_of(config), now)
+            commit(database, plan_done(kind, config.network, now, journal.last_seq(), reason), targets_of(config), now)
     click.echo(_capital(reason) + "." if changed else "It was so already.")
 
 

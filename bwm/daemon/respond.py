@@ -331,6 +331,8 @@ class Responder(threading.Thread):
         words = f"{meaning.words} ({said.words})" if said.words else meaning.words
         if meaning.deed is Deed.LOOK:
             self._search_deeper(scene)
+        if said.answer is Answer.MINED:
+            return  # the search will say where
         if meaning.deed in (Deed.WAIT, Deed.LOOK):
             self._move(scene, Look.HINDERED, str(said.answer), words)
         elif said.answer is Answer.OUTBID:

@@ -88,7 +88,7 @@ def _by_estimate(allowed: Sequence[LadderStep], need: Need) -> tuple[int, str]:
 
 
 def _by_deadline(allowed: Sequence[LadderStep], need: Need) -> tuple[int, str]:
-    """The fewer of its blocks are left, the higher: the last of n steps when one n-th is left."""
+    """The fewer of its blocks are left, the higher: evenly over two thirds of them, so that the last step has time."""
     left, in_all = need.blocks_left, need.blocks_in_all
     if left is None:
         return 0, ""
@@ -96,7 +96,7 @@ def _by_deadline(allowed: Sequence[LadderStep], need: Need) -> tuple[int, str]:
     if left <= _LAST_BLOCKS or not in_all:
         return allowed[-1].position, words
     gone = max(0, in_all - left)
-    return allowed[min(len(allowed) - 1, len(allowed) * gone // in_all)].position, words
+    return allowed[min(len(allowed) - 1, len(allowed) * gone * 3 // (in_all * 2))].position, words
 
 
 def _by_value(allowed: Sequence[LadderStep], need: Need) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """What the tests of responses share: a vault that can be robbed, and a bwm that holds its way out."""
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,16 @@ from bwm.db.database import Database
 from bwm.policy.decision import Decision, Wish
 from bwm.policy.guard import Guard
 from regtest.daemon import Bwm
-from regtest.node import RegtestNode, btc
-from tests.vault_signer import Built, Key, TimelockedVault
+from regtest.node import FEERATE, RegtestNode
+from tests.vault_signer import Built, Key, Spend, TimelockedVault, build
 
 SATS = 5_000_000
 
 
-def fund(node: RegtestNode, sats: int = SATS, delay: int = 10) -> TimelockedVault:
+def fund(node: RegtestNode, sats: int = SATS, delay: int = 10, safe: Key | None = None) -> TimelockedVault:
     """A vault whose deposit is confirmed."""
     key = Key()
-    vault = TimelockedVault(node.pay(key.address, sats), sats, key, delay)
+    vault = TimelockedVault(node.pay(key.address, sats), sats, key, delay, safe)
     node.mine()
     return vault
 
@@ -41,10 +42,11 @@ def write(folder: Path, txs: list[Built], option: str = "--tx") -> list[str]:
 
 
 def protect(bwm: Bwm, vault: TimelockedVault, steps: list[Built], *options: str, name: str = "cold") -> None:
-    """Register the vault by its unvault's txid and its deposit, with its ladder."""
+    """Register the vault by its unvault's txid and its deposit, with its ladder, and arm that."""
     bwm("add-vault", name, "--txid", vault.unvault.txid, "--outpoint", vault.deposit.outpoint)
     parent = write(bwm.home, [vault.unvault], "--parent")
     bwm("add-response", name, "safe", *write(bwm.home, steps), *parent, *options)
+    bwm("arm", f"{name}/safe")
 
 
 def by_hand(bwm: Bwm, name: str = "cold/safe") -> None:
@@ -63,16 +65,39 @@ def decide(bwm: Bwm, event: dict[str, Any], target: str = "safe", guard: Guard |
         decisions.put([decided], {about.key: event["seq"]}, settings.network, int(time.time()))
 
 
-def fill_mempool(node: RegtestNode, feerate: int, count: int = 40) -> None:
-    """Others' transactions that pay this feerate (sat/vB), each spending a coin of its own."""
-    coins = [coin for coin in node.rpc("listunspent", 1, wallet="crowd") if coin["spendable"]][:count]
-    assert len(coins) == count
-    for coin in coins:
-        node.spend(f"{coin['txid']}:{coin['vout']}", node.new_address(wallet="crowd"), feerate, wallet="crowd")
+def small_blocks(bitcoind: Path) -> list[str]:
+    """Options for blocks with room for a thousand vbytes, given to whoever pays the most."""
+    known = subprocess.run([bitcoind, "-help"], capture_output=True, text=True, check=True).stdout
+    by_fee_alone = ["-blockprioritysize=0"] if "-blockprioritysize" in known else []  # Knots
+    return ["-blockreservedweight=4000", "-blockmaxweight=8000", *by_fee_alone]
 
 
-def make_crowd(node: RegtestNode, count: int) -> None:
-    """Coins for the mempool's others."""
-    paid = {node.new_address(wallet="crowd"): btc(200_000) for _ in range(count)}
-    node.rpc("sendmany", "", paid, wallet="miner", fee_rate=20)
-    node.mine()
+class Crowd:
+    """Others who pay fees too: each of their transactions is small, and spends a confirmed coin of its own."""
+
+    _SATS = 50_000
+
+    def __init__(self, node: RegtestNode, coins: int) -> None:
+        self._node, self._key = node, Key()
+        change = 10_000
+        sats = coins * (self._SATS + 40 * FEERATE)
+        source = Spend(node.pay(self._key.address, sats + change), sats + change, self._key)
+        node.mine()
+        fan = build([source], [(self._SATS, self._key.script)] * coins)
+        node.mine_exactly([fan.hex])
+        self._coins = [f"{fan.txid}:{vout}" for vout in range(coins)]
+
+    def pay(self, count: int, feerate: int) -> None:
+        """So many transactions at this feerate (sat/vB)."""
+        for _ in range(count):
+            coin = Spend(self._coins.pop(), self._SATS, self._key)
+            fee = 111 * feerate
+            self._node.send(build([coin], [(self._SATS - fee, self._key.script)]).hex)
+
+    def make_history(self, feerate: int) -> None:
+        """Blocks in which this was paid, so that the node can estimate what is asked."""
+        miner = self._node.new_address(wallet="miner")
+        for _ in range(8):
+            self.pay(5, feerate)
+            self._node.mine(1, miner)
+        assert "feerate" in self._node.rpc("estimatesmartfee", 3, "economical")

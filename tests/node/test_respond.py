@@ -1,11 +1,12 @@
 """Responses sent, followed and buried, beside a real node."""
 
 import json
+import time
 
 import pytest
 
 from regtest.node import wait_until
-from tests.node.response_stage import allow, decide, fund, protect
+from tests.node.response_stage import Crowd, allow, decide, fund, protect, small_blocks
 
 
 @pytest.fixture
@@ -15,7 +16,6 @@ def stage(node, make_bwm):
     bwm = make_bwm(node, settings=allow(vault))
     steps = [vault.response(rate) for rate in (5, 20, 80)]
     protect(bwm, vault, steps)
-    bwm("arm", "cold/safe")
     bwm.start()
     return node, bwm, vault, steps
 
@@ -43,3 +43,57 @@ def test_a_theft_is_answered_followed_and_buried(stage):
     assert kinds(bwm)[-4:] == ["decided", "sent", "confirmed", "buried"]
     wait_until(lambda: bwm.json("list-responses")[0]["verdict"] == "used", "the verdict")
     assert steps[0].hex not in bwm.log_text() + bwm.alerts_file.read_text() + json.dumps(bwm.events())
+
+
+def test_a_ladder_outruns_the_thief_through_full_blocks_a_reorg_and_a_kill(make_node, make_bwm, bitcoind):
+    node = make_node(extra_args=small_blocks(bitcoind))
+    vault = fund(node, 1_000_000)
+    crowd = Crowd(node, 140)
+    crowd.make_history(3)
+    steps = [vault.response(rate) for rate in (2, 6, 20, 60, 150)]
+    budget = 9_000  # pays for the fourth
+    bwm = make_bwm(node, settings=allow(vault))
+    protect(bwm, vault, steps, "--budget", str(budget))
+    bwm.start()
+    crowd.pay(100, 50)  # eleven blocks full
+    node.mine_exactly([vault.unvault.hex])
+    started = node.height
+    theft = bwm.wait_for_event("trigger.confirmed", txid=vault.unvault.txid)
+
+    node.pause()
+    decide(bwm, theft)  # it is on disk, and nothing can be sent
+    time.sleep(1.5)
+    bwm.kill()
+    node.resume()
+    assert not node.mempool() & {step.txid for step in steps}
+    bwm.start(until_ready=False)
+    first = bwm.wait_for_event("response.sent")
+    assert first["txid"] == steps[1].txid  # 3 sat/vB is what it took so far
+
+    def followed():
+        return bwm.rows("SELECT * FROM broadcast WHERE scanned_hash = ?", node.tip)
+
+    while not bwm.events("response.confirmed"):
+        node.mine()
+        wait_until(followed, "a look at the new block")
+        time.sleep(1.2)  # a turn, in which the next step may be sent
+        assert node.height < started + vault.delay, "the thief could follow"
+    [confirmed] = bwm.events("response.confirmed")
+    sent = [event["txid"] for event in bwm.events() if event["kind"] in ("response.sent", "response.raised")]
+    places = [[step.txid for step in steps].index(txid) for txid in sent]
+    assert places == sorted(places)
+    assert places[-1] == 3
+    assert len(places) >= 2  # it climbed
+
+    node.reorg(3)
+    bwm.wait_for_event("response.reorged")
+    wait_until(lambda: confirmed["txid"] in node.mempool(), "the response back in the mempool")
+    node.mine(1 + vault.delay)
+    bwm.wait_for_event("response.buried", txid=confirmed["txid"])
+    refused = node.rpc("testmempoolaccept", [vault.theft().hex])[0]
+    assert "missing" in refused["reject-reason"]  # its time has come, and the coin is gone
+    assert all(event["detail"]["fee_sats"] <= budget for event in bwm.events() if event["detail"].get("fee_sats"))
+    told = [event["kind"] for event in bwm.json_lines("events", "--kind", "response")]
+    story = ["decided", "raised", "confirmed", "reorged", "confirmed", "buried"]
+    words = [kind.partition(".")[2] for kind in told]
+    assert [word for word in words if word in story] == story
