@@ -10,10 +10,14 @@ from zoneinfo import ZoneInfo
 
 from bwm.chain.address import script_of_address
 from bwm.chain.network import NETWORKS
+from bwm.chain.network import network as network_of
 from bwm.config_alerts import AlertsConfig, DrillConfig, read_alerts, read_drill
 from bwm.config_api import ApiConfig, api_config
+from bwm.config_policies import AnnouncementsConfig, WebhookConfig, read_announcements, read_webhooks
 from bwm.errors import BadAddress, ConfigError
 from bwm.language import ENGLISH_NAME, names
+from bwm.policy.read import read_policies
+from bwm.policy.rule import Policy
 from bwm.secret import Secret
 from bwm.severity import Severity
 from bwm.toml import Table, TomlFile, read_toml
@@ -118,6 +122,9 @@ class Config:
     api: ApiConfig | None = None
     sealing_key: Secret | None = None  # 64 hexadecimal digits; None: the one in the state directory
     responses: ResponsesConfig = ResponsesConfig()
+    webhooks: tuple[WebhookConfig, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    announcements: AnnouncementsConfig = field(default_factory=AnnouncementsConfig)
     source: Path | None = None
 
 
@@ -170,7 +177,7 @@ def read(top: Table, network: str | None = None) -> Config:
     network = network or of_file
     state_dir = top.path("state_dir") or default_state_dir(network)
     defaults = top.table("defaults")
-    channels = _channels(top)
+    channels, webhooks = _channels(top), read_webhooks(top)
     people = {person for channel in channels for person in channel.people}
     config = Config(
         network=network,
@@ -188,6 +195,9 @@ def read(top: Table, network: str | None = None) -> Config:
         api=api_config(top.table("api"), network),
         sealing_key=top.secret("sealing_key"),
         responses=_responses(top.table("responses"), network),
+        webhooks=webhooks,
+        policies=read_policies(top, network_of(network), people, [webhook.name for webhook in webhooks]),
+        announcements=read_announcements(top.table("announcements")),
         source=top.file.path,
     )
     defaults.finish()

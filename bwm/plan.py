@@ -24,6 +24,7 @@ from bwm.plan_guardian import (
     plan_guardians,
     plan_unverified,
 )
+from bwm.policy.announcement import Announcement
 from bwm.policy.decide import decide
 from bwm.policy.decision import Decision
 from bwm.policy.policy import Surroundings
@@ -117,6 +118,7 @@ class Changes:
     settled: tuple[str, ...] = ()  # txids that need not be read again
     judged: tuple[JudgedLock, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    announcements: tuple[Announcement, ...] = ()  # that were used up, or are over
     cursor: CursorMove | None = None
 
     @property
@@ -236,13 +238,13 @@ def plan_readiness(before: Sequence[JudgedLock], after: Sequence[JudgedLock], ne
         events.append(event)
         if not verdicts.isdisjoint(("weak", "void")):  # else it was ready and has been used
             settles = Severity.HIGH if severity is Severity.INFO else None
-            alerts.append(AlertChange(_case(event), event, severity, resolves=settles))
+            alerts.append(AlertChange(case_of(event), event, severity, resolves=settles))
     return Changes(events=tuple(events), alerts=tuple(alerts), judged=tuple(new for _, new in moved))
 
 
 def plan_operation(event: Event, severity: Severity | None) -> Changes:
     """What the operator did: journaled, and told as loudly as said; None: not told."""
-    return Changes(events=(event,), alerts=(AlertChange(_case(event), event, severity),) if severity else ())
+    return Changes(events=(event,), alerts=(AlertChange(case_of(event), event, severity),) if severity else ())
 
 
 COIN_GONE = "trigger.coin_gone"
@@ -275,7 +277,8 @@ def plan_health(events: Sequence[Event]) -> Changes:
     """Troubles that began or ended, each trouble one alert, which its end resolves."""
     loudness = health.severities()
     alerts = tuple(
-        AlertChange(_case(event), event, loudness[event.kind], resolves=health.settles(event.kind)) for event in events
+        AlertChange(case_of(event), event, loudness[event.kind], resolves=health.settles(event.kind))
+        for event in events
     )
     return Changes(events=tuple(events), alerts=alerts)
 
@@ -352,7 +355,7 @@ def _crowded(crowd: Crowd, network: str, now: int) -> Event:
 
 
 def _told(events: Iterable[tuple[Event, Severity]]) -> tuple[AlertChange, ...]:
-    return tuple(AlertChange(_case(event), event, severity) for event, severity in events)
+    return tuple(AlertChange(case_of(event), event, severity) for event, severity in events)
 
 
 def _guarded(event: Event, facts: Facts, changes: Iterable[GuardianChange]) -> Event:
@@ -368,13 +371,13 @@ def _guarded(event: Event, facts: Facts, changes: Iterable[GuardianChange]) -> E
 def _alert(event: Event, facts: Facts) -> AlertChange | None:
     vault = facts.vault(event.vault)
     is_locked = event.detail.get("guardian") == "locked"
-    verdict = decide(event, Surroundings(vault.severity, old_news=_old_news(event, vault), is_locked=is_locked))
+    verdict = decide(event, Surroundings(vault.severity, old_news=is_old_news(event, vault), is_locked=is_locked))
     if verdict.severity is None:
         return None
-    return AlertChange(_case(event), event, verdict.severity, verdict.severity if verdict.resolves else None)
+    return AlertChange(case_of(event), event, verdict.severity, verdict.severity if verdict.resolves else None)
 
 
-def _old_news(event: Event, vault: VaultFacts) -> bool:
+def is_old_news(event: Event, vault: VaultFacts) -> bool:
     """The history of an address that was read on registration; a watched coin or txid is always news."""
     if event.trigger_kind not in ("script", "descriptor") or event.block is None:
         return False
@@ -383,6 +386,7 @@ def _old_news(event: Event, vault: VaultFacts) -> bool:
     )
 
 
-def _case(event: Event) -> str:
+def case_of(event: Event) -> str:
+    """Which alert an event belongs to: what happens to one owner by one transaction is one case."""
     owner = f"guardian/{event.guardian}" if event.guardian else f"vault/{event.vault}" if event.vault else "bwm"
     return f"{owner}/{event.txid or event.detail.get('case', event.kind)}"

@@ -18,6 +18,7 @@ _Place = tuple[str | int, ...]  # keys and indexes on the way from the top to a 
 
 _NAMES = {str: "a text in quotes", int: "a whole number", list: "a list of texts", dict: "a table"}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DEEPEST = 5  # lists in lists that anybody writes
 _OTHERS = 0o077  # every right of the group and of everybody
 
 
@@ -138,6 +139,34 @@ class Table:
             raise self.error(f"{key} is {text}: give a duration from {least} to {most} seconds", key)
         return seconds
 
+    def one_or_more(self, key: str) -> tuple[str, ...]:
+        """A text, or a list of texts; empty when it is not there."""
+        if isinstance(self._content.get(key), str):
+            text = self.text(key)
+            return (text,) if text else ()
+        words = self.words(key)
+        if not words and key in self._content:
+            raise self.error(f"{key} is empty: give it a value or remove the line", key)
+        return words
+
+    def table_or_tables(self, key: str) -> tuple["Table", ...]:
+        """One table, or a list of tables."""
+        return (self.table(key),) if isinstance(self._content.get(key), dict) else self.tables(key)
+
+    def anything(self, key: str) -> Any:
+        """The value as it stands, of whatever kind."""
+        self._allowed.append(key)
+        return self._content.get(key)
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there."""
+        return key in self._content
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """All that stands in the table."""
+        return self._content
+
     def words(self, key: str, allowed: Collection[str] | None = None) -> tuple[str, ...]:
         """A list of texts, all of them allowed ones if ``allowed`` is given."""
         values: Sequence[Any] = self._value(key, list) or ()
@@ -180,13 +209,20 @@ class Table:
             raise self.error(f"{key} must be written as [[{key}]]", key)
         return tuple(Table(self.file, (*self._place, key, index), value) for index, value in enumerate(values))
 
+    def only(self, *keys: str) -> None:
+        """Raise ConfigError for any other key, before anything is asked."""
+        self._allowed += keys
+        self.finish()
+
     def finish(self) -> None:
         """Raise ConfigError for the first key that nobody asked for."""
         for key in self._content:
             if key not in self._allowed:
                 near = difflib.get_close_matches(key, self._allowed, n=1)
                 hint = f"Did you mean {near[0]}? " if near else ""
-                raise self.error(f"unknown key {key!r}. {hint}Allowed here: {', '.join(self._allowed)}", key)
+                raise self.error(
+                    f"unknown key {key!r}. {hint}Allowed here: {', '.join(dict.fromkeys(self._allowed))}", key
+                )
 
     def _value(self, key: str, kind: type[_T]) -> _T | None:
         self._allowed.append(key)
@@ -243,9 +279,24 @@ def _line(text: str, place: _Place) -> int:
         except tomllib.TOMLDecodeError:
             continue  # in the middle of a statement
         if _has(content, place):
-            break
+            return min(_line_inside(lines, begins, end, place), len(lines))
         begins = end + 1
     return min(begins, len(lines))
+
+
+def _line_inside(lines: list[str], begins: int, ends: int, place: _Place) -> int:
+    """The line of a value in a statement of many lines: where closing the lists that are open makes it appear."""
+    is_list = False
+    for end in range(begins, ends):
+        for depth in range(1, _DEEPEST):
+            try:
+                content = tomllib.loads("\n".join([*lines[:end], "]" * depth]))
+            except tomllib.TOMLDecodeError:
+                continue
+            if _has(content, place):
+                return end
+            is_list = True
+    return ends if is_list else begins
 
 
 def _has(content: Any, place: _Place) -> bool:

@@ -15,9 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config config_api language logs seal"
+GROUND = "errors clock secret severity toml config config_api config_policies language logs seal"
 PURE = (
-    "chain watch guardian event order hold answer drill policy health plan plan_guardian plan_response wording response"
+    "chain watch guardian event order hold answer drill policy health plan plan_guardian plan_policies plan_deeds "
+    "wording plan_response response"
 )
 WORLD = "node db actions channels"
 
@@ -30,8 +31,9 @@ MAY_IMPORT = {
     "logs": "",
     "language": "",
     "toml": "errors secret",
-    "config": "chain config_alerts config_api errors language secret severity toml",
+    "config": "chain policy config_policies config_alerts config_api errors language secret severity toml",
     "config_alerts": "errors hold order secret severity toml",
+    "config_policies": "secret toml",
     "config_api": "errors secret toml",
     "chain": "errors",
     "watch": "chain errors",
@@ -43,14 +45,16 @@ MAY_IMPORT = {
     "drill": "chain event plan severity watch",
     "answer": "",
     "health": "clock event severity",
-    "policy": "event order severity watch",
+    "policy": "chain errors event guardian health order severity toml watch",
     "plan": f"errors severity {PURE}",
     "plan_response": f"errors severity {PURE}",
     "plan_guardian": f"errors severity {PURE}",
     "wording": "event health language",
+    "plan_policies": f"errors severity {PURE}",
+    "plan_deeds": f"errors severity {PURE}",
     "node": f"chain {GROUND}",
     "db": f"clock errors severity {PURE}",
-    "actions": f"drill order event wording channels.channel {GROUND}",  # the channel as a type, never one of its kinds
+    "actions": f"drill order event chain wording channels.channel {GROUND}",  # the channel as a type only
     "channels": GROUND,
     "daemon": f"{GROUND} {PURE} {WORLD}",
     "api": f"{GROUND} {PURE} {WORLD} daemon",
@@ -60,9 +64,9 @@ MAY_IMPORT = {
 
 # What computes and nothing else. The kinds in watch/triggers/ are found by walking their folder.
 COMPUTING = (
-    "abc base64 binascii bisect bitcoin collections dataclasses datetime decimal enum fnmatch functools hashlib "
-    "heapq hmac itertools json "
-    "math operator re string struct types typing bwm"
+    "abc base64 binascii bisect bitcoin collections dataclasses datetime decimal difflib enum fnmatch functools "
+    "hashlib heapq hmac itertools json math operator posixpath re shlex string struct types typing "
+    "zoneinfo bwm"
 )
 WALKING = {"importlib", "pkgutil"}
 WALKED = {"watch/triggers/__init__.py"}

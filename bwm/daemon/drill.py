@@ -14,6 +14,7 @@ from bwm.clock import Clock, rfc3339
 from bwm.config import Config
 from bwm.daemon.connect import connect
 from bwm.daemon.finder import Finder
+from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.status import status
 from bwm.daemon.targets import targets_of
 from bwm.daemon.watchlist import WatchList
@@ -53,7 +54,7 @@ def rehearsal(config: Config, database: Database, clock: Clock) -> Rehearsal:
     writer = Writer(
         database, watch_list, targets_of(config), clock, config.final_depth, lambda: None, lambda alerts: None
     )
-    return Rehearsal(finder, writer, lambda changes, now: changes)
+    return Rehearsal(finder, writer, PolicyDesk(config.policies, config.network).judge)
 
 
 def hold(config: Config, database: Database, clock: Clock, parts: Rehearsal, vault: str | None) -> str:

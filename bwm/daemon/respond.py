@@ -17,6 +17,7 @@ from bwm.chain.outpoint import txid_text
 from bwm.chain.tx import Output
 from bwm.clock import Clock
 from bwm.daemon.open_response import OpenStep, look_up_coins, open_steps, priced
+from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.search_blocks import search, still_shared
 from bwm.daemon.send_response import Said, send
 from bwm.daemon.verify_trigger import stands
@@ -26,6 +27,7 @@ from bwm.db.alerts import Target
 from bwm.db.broadcasts import DueOrder, Following
 from bwm.db.commit import commit
 from bwm.db.database import Database
+from bwm.db.orders import guard_facts
 from bwm.db.responses import StoredResponse
 from bwm.errors import ConfigError, DatabaseUnwritable, NodeError, UsageError, WrongNetwork
 from bwm.node.bitcoind import Bitcoind
@@ -82,6 +84,7 @@ class Responder(threading.Thread):
         clock: Clock,
         on_orders: Callable[[], None],
         obstacle: Callable[[], str | None],
+        desk: PolicyDesk | None = None,
     ) -> None:
         """``obstacle`` says why the chain cannot be trusted now: this tower is blind, or its peers disagree."""
         super().__init__(name="responses", daemon=True)
@@ -94,6 +97,7 @@ class Responder(threading.Thread):
         self._clock = clock
         self._on_orders = on_orders
         self._obstacle = obstacle
+        self._desk = desk
         self._bell = threading.Event()
         self._stopping = threading.Event()
         self._tries: dict[int, _Try] = {}
@@ -184,7 +188,8 @@ class Responder(threading.Thread):
             true.add("vanished")
         if self._obstacle():
             true.add("blind")
-        return GuardFacts(now=self._clock.now(), true=frozenset(true), on_hold=responses.is_held())
+        facts = guard_facts(order.decision, self._network.name, self._clock.now())
+        return replace(facts, true=facts.true | true, on_hold=responses.is_held())
 
     # From a broadcast to its burial
 
@@ -438,7 +443,8 @@ class Responder(threading.Thread):
         self._commit(plan_broadcast(before, after, *names, shown, self._network.name, self._clock.now()))
 
     def _commit(self, changes: Changes) -> None:
-        commit(self._database, changes, self._targets, self._clock.now())
+        now = self._clock.now()
+        commit(self._database, self._desk.judge(changes, now) if self._desk else changes, self._targets, now)
         for event in changes.events:
             log.info("event", kind=event.kind, vault=event.vault, key=event.key)
         self._on_orders()

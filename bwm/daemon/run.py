@@ -21,6 +21,7 @@ from bwm.daemon.answering import answer_key
 from bwm.daemon.armed_locks import ArmedLockWatch
 from bwm.daemon.bell import BlockWaiter
 from bwm.daemon.connect import connect, endpoints_of, reach
+from bwm.daemon.deeds import DeedWorker
 from bwm.daemon.dispatch import ChannelWorker
 from bwm.daemon.drill import DrillWatch, Rehearsal
 from bwm.daemon.finder import Finder
@@ -32,6 +33,7 @@ from bwm.daemon.last_words import last_words
 from bwm.daemon.lock import Lock
 from bwm.daemon.notify import notify
 from bwm.daemon.open_response import sealer_of
+from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
 from bwm.daemon.respond import Responder
@@ -149,6 +151,7 @@ class Daemon:
         self.node = node
         self._channels = channels
         self._targets = targets_of(config)
+        self._desk = PolicyDesk(config.policies, config.network)
         self.workers: list[ChannelWorker] = []
         self._shouters: list[tuple[ChannelWorker, ChannelConfig]] = []
         self._shouted: set[str] = set()
@@ -173,11 +176,13 @@ class Daemon:
         waiter = BlockWaiter(self.node, self.ingest.put)
         self._push = self._push_worker()
         self.responder = self._make_responder()
+        self.deeds = DeedWorker(database, clock, self._desk, self._targets, config.webhooks, self._wake_channels)
         self._loops: tuple[Loop, ...] = (
             self.ingest,
             waiter,
             *self.workers,
             self.responder,
+            self.deeds,
             *self._optional_loops(),
         )
         self._dead_channels: set[str] = set()
@@ -194,6 +199,7 @@ class Daemon:
             self.clock,
             self._wake_workers,
             self._obstacle,
+            self._desk,
         )
 
     def _obstacle(self) -> str | None:
@@ -267,7 +273,16 @@ class Daemon:
         config, database, clock = self.config, self.database, self.clock
         watch_list = WatchList()
         finder = Finder(watch_list, self.node, self._network, config.gap_limit)
-        writer = Writer(database, watch_list, self._targets, clock, config.final_depth, self._wake_workers, self._shout)
+        writer = Writer(
+            database,
+            watch_list,
+            self._targets,
+            clock,
+            config.final_depth,
+            self._wake_workers,
+            self._shout,
+            self._desk,
+        )
         health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
         by_schedule = config.network != "regtest"
         return Parts(
@@ -281,7 +296,7 @@ class Daemon:
             armed_locks=ArmedLockWatch(self.node, writer),
             probe=CoinProbe(self.node, writer, clock),
             health=health,
-            drills=DrillWatch(config, database, clock, Rehearsal(finder, writer, lambda changes, now: changes)),
+            drills=DrillWatch(config, database, clock, Rehearsal(finder, writer, self._desk.judge)),
             proofs=ProofWatch(config, clock, health),
             host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
         )
@@ -326,6 +341,10 @@ class Daemon:
 
     def _wake_workers(self) -> None:
         self.responder.wake()
+        self.deeds.wake()
+        self._wake_channels()
+
+    def _wake_channels(self) -> None:
         for worker in self.workers:
             worker.wake()
         if self._push:
@@ -335,7 +354,8 @@ class Daemon:
         """The feed first, then the loop that catches up, then who tells. ``notices``: what the start itself showed."""
         self.recover()
         if notices:
-            commit(self.database, plan_health(notices), self._targets, self.clock.now())
+            now = self.clock.now()
+            commit(self.database, self._desk.judge(plan_health(notices), now), self._targets, now)
         self._keep_note()
         if not self._channels:
             log.warning("channels.none", words="nobody will be told of anything; `bwm add-channel` adds a way")

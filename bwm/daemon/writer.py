@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
+from peewee import PeeweeException
 
 from bwm.clock import Clock
 from bwm.daemon.finder import Finding
+from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.watchlist import WatchList
 from bwm.db import cursor, guardians, sightings, unresolved, watches
 from bwm.db.alerts import Target
@@ -33,6 +35,7 @@ class Writer:
         default_depth: int,
         on_orders: Callable[[], None],
         shout: Callable[[Sequence[AlertChange]], None],
+        desk: PolicyDesk | None = None,
     ) -> None:
         self._database = database
         self._watch_list = watch_list
@@ -41,6 +44,7 @@ class Writer:
         self._default_depth = default_depth
         self._on_orders = on_orders
         self._shout = shout
+        self._desk = desk
         self.taught: list[Watch] = []
         """What is watched besides since somebody cleared this list."""
 
@@ -91,6 +95,8 @@ class Writer:
         if changes.is_empty:
             return
         try:
+            with self._database.passing_trouble():
+                changes = self._judged(changes)
             new = commit(self._database, changes, self._targets, self._clock.now(), self._generation_of(changes))
         except DatabaseUnwritable:
             self.shout(changes)
@@ -102,6 +108,18 @@ class Writer:
             log.info("event", kind=event.kind, vault=event.vault, guardian=event.guardian, key=event.key)
         if new and (changes.alerts or changes.decisions):
             self._on_orders()
+
+    def _judged(self, changes: Changes) -> Changes:
+        """As policies have it; a fault in a policy must neither lose the step nor hold it up."""
+        if not changes.events or self._desk is None:
+            return changes
+        try:
+            return self._desk.judge(changes, self._clock.now())
+        except PeeweeException:
+            raise
+        except Exception:
+            log.exception("policy.fault", words="alerts leave as bwm has them by itself")
+            return changes
 
     def _generation_of(self, changes: Changes) -> int | None:
         """Of the watch list, where the changes depend on it: what was removed meanwhile must not come back."""

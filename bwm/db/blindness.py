@@ -22,6 +22,11 @@ def end(at: int) -> None:
     Blindness.update(ended_at=at).where(Blindness.ended_at.is_null()).execute()
 
 
+def is_blind() -> bool:
+    """Whether triggers can pass unseen now, as far as it was written down."""
+    return Blindness.select().where(Blindness.ended_at.is_null()).exists()
+
+
 def intervals(now: int) -> list[Interval]:
     """All blind times; one that lasts ends now."""
     return [(row.began_at, now if row.ended_at is None else row.ended_at) for row in Blindness.select()]

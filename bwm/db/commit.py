@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bwm.db import alerts, armed_locks, cursor, decisions, guardians, journal, settings, sightings, unresolved, watches
+from bwm.db import (
+    alerts,
+    announcements,
+    armed_locks,
+    cursor,
+    decisions,
+    guardians,
+    journal,
+    settings,
+    sightings,
+    unresolved,
+    watches,
+)
 from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.errors import WatchListChanged
@@ -33,6 +45,7 @@ def commit(
         unresolved.put(changes.waiting)
         unresolved.settle(changes.settled)
         alerts.put(changes.alerts, new, targets, now)
+        announcements.put(changes.announcements)
         decisions.put(changes.decisions, new, database.network, now)
         if changes.cursor:
             cursor.move(changes.cursor.to)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bwm.db import journal, schema
 from bwm.order import State
@@ -42,3 +43,25 @@ def put(decisions: Iterable[Decision], seqs: Mapping[str, int], network: str, no
             )
         written.append(int(row.id))
     return written
+
+
+def acted_since(at: int) -> dict[str, tuple[int, ...]]:
+    """When each policy gave orders, from ``at`` on (unix seconds)."""
+    decision, order = schema.Decision, schema.Order
+    gave = order.select(order.id).where(order.decision == decision.id).exists()
+    rows: Any = decision.select(decision.policy, decision.decided_at).where((decision.decided_at >= at) & gave)
+    acted: dict[str, tuple[int, ...]] = {}
+    for policy, decided_at in rows.tuples():
+        acted[policy] = (*acted.get(policy, ()), decided_at)
+    return acted
+
+
+def of_event(seq: int | None) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What was decided on one event: each policy with its reason and its orders in words."""
+    rows: Any = schema.Decision.select().where(schema.Decision.event == seq).order_by(schema.Decision.id)
+    return [(row.policy, row.reason, _words(row)) for row in rows]
+
+
+def _words(row: Any) -> tuple[str, ...]:
+    orders = schema.Order.select().where(schema.Order.decision == row.id).order_by(schema.Order.step)
+    return tuple(f"{order.action} {order.target}" for order in orders)

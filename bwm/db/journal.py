@@ -55,6 +55,26 @@ def _hidden() -> list[int]:
     return [int(row.event_id) for row in rows]
 
 
+def lately(since: int, at_most: int = 20_000) -> tuple[Event, ...]:
+    """The latest events from ``since`` on (unix seconds), the oldest first."""
+    table = schema.Event
+    rows = table.select().where(table.at >= since).order_by(table.seq.desc()).limit(at_most)
+    return tuple(_event(row) for row in reversed(list(rows)))
+
+
+def between(since: int, until: int) -> list[Event]:
+    """The events of a time (unix seconds, both ends included), in order."""
+    table = schema.Event
+    return [_event(row) for row in table.select().where(table.at.between(since, until)).order_by(table.seq)]
+
+
+def of_spend(vault: str | None, txid: str) -> list[Event]:
+    """What the journal says of one transaction taking from one vault, in order."""
+    table = schema.Event
+    wanted = (table.txid == txid) & (table.vault == vault) & table.kind.startswith("trigger.")
+    return [_event(row) for row in table.select().where(wanted).order_by(table.seq)]
+
+
 def last_seq() -> int:
     """The number of the latest event; 0 when there is none."""
     return int(schema.Event.select(fn.MAX(schema.Event.seq)).scalar() or 0)

@@ -53,3 +53,10 @@ def vaults_of(guardian_name: str) -> list[str]:
 
 def _share_a_tag(guardian: Any, vault: Any) -> bool:
     return not set(json.loads(guardian.tags)).isdisjoint(json.loads(vault.tags))
+
+
+def states_of(vault_name: str) -> tuple[str, ...]:
+    """The lock states of the guardians that protect a vault."""
+    rows = list(Vault.select().where(Vault.name == vault_name))
+    names = [name for found in guardians_of(rows).values() for name in found]
+    return tuple(guardian.state for guardian in Guardian.select().where(Guardian.name.in_(names))) if names else ()

@@ -98,6 +98,11 @@ def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
     }
 
 
+def tags_of(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The tags of some vaults, by name."""
+    return {vault.name: tuple(tags(vault)) for vault in Vault.select().where(Vault.name.in_(list(names)))}
+
+
 def vault_depths() -> dict[str, int]:
     """How deep each vault's transactions must be to be final, in blocks."""
     return {vault.name: vault.final_depth for vault in Vault.select(Vault.name, Vault.final_depth)}

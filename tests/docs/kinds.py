@@ -15,7 +15,10 @@ from bwm.watch.watch import Family, Trigger
 
 PACKAGE = Path(bwm.__file__).parent
 
-FAMILIES = "trigger|funds|drill|guardian|response|announcement|alert|channel|deadman|node|tower|peer"
+FAMILIES = (
+    "trigger|funds|drill|guardian|response|announcement|alert|channel|deadman|node|tower|peer|"
+    "policy|hook|webhook|plugin"
+)
 """The first words of kinds."""
 KIND = re.compile(rf"(?:{FAMILIES})\.[a-z_]*[a-z]")
 

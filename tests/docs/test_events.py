@@ -3,6 +3,7 @@
 import re
 
 from bwm.event import Event
+from bwm.policy.kinds import every_kind
 from bwm.wording import Telling, tell
 from tests.docs import kinds
 from tests.docs.readme import TEXT, blocks, rows, section
@@ -32,6 +33,10 @@ def test_every_kind_has_the_severity_that_the_readme_says():
 def test_no_kind_is_named_in_passing_that_there_is_not():
     named = set(re.findall(rf"`({kinds.KIND.pattern})`", TEXT))
     assert named - kinds.of_events() == kinds.of_messages()
+
+
+def test_every_kind_can_be_named_by_a_policy():
+    assert sorted(every_kind()) == sorted(kinds.of_events())
 
 
 def test_every_field_is_described():

@@ -1,0 +1,172 @@
+"""Orders of decisions in the outbox: claimed by lease, looked at once more, and closed with what came of them."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bwm.db import blindness, journal, protection, schema, settings
+from bwm.errors import UsageError
+from bwm.event import Event, fact_key
+from bwm.order import LEASE_S, State, Step, step
+from bwm.plan import case_of
+from bwm.policy.guard import Guard, GuardFacts
+from bwm.watch.sighting import AWAY
+
+APPROVED, VETOED = "policy.approved", "policy.vetoed"
+HOLD = "hold"
+"""The setting that holds everything that cannot be taken back, while it is 1."""
+
+_CLAIMABLE = (str(State.PENDING), str(State.UNCERTAIN))
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An order that has fallen due."""
+
+    order_id: int
+    action: str
+    target: str
+    arguments: Mapping[str, Any]
+    guard: Guard
+    decision_id: int
+    step: int
+    policy: str
+    version: str
+    event: Event | None  # that the decision is about; None: a person decided by hand
+    vault: str | None
+    attempts: int  # so far
+    state: State
+
+
+def due(actions: Collection[str], now: int, busy: Collection[str] = (), at_most: int = 8) -> list[Due]:
+    """Orders of these actions that are due, the oldest first, but for targets that are at work."""
+    table = schema.Order
+    wanted = table.action.in_(list(actions)) & table.state.in_(_CLAIMABLE) & (table.due_at <= now)
+    if busy:
+        wanted &= table.target.not_in(list(busy))
+    rows: Any = table.select(table, schema.Decision).join(schema.Decision).where(wanted).order_by(table.id)
+    return [_due(row) for row in rows.limit(at_most)]
+
+
+def _due(row: Any) -> Due:
+    decision = row.decision
+    return Due(
+        order_id=row.id,
+        action=row.action,
+        target=row.target,
+        arguments=json.loads(row.arguments),
+        guard=Guard.from_json(row.guard),
+        decision_id=decision.id,
+        step=row.step,
+        policy=decision.policy,
+        version=decision.version,
+        event=journal.get(decision.event_id) if decision.event_id is not None else None,
+        vault=decision.vault,
+        attempts=row.attempts,
+        state=State(row.state),
+    )
+
+
+def guard_facts(decision_id: int, network: str, now: int) -> GuardFacts:
+    """How things stand for the orders of a decision in the moment of a deed, as far as the database knows."""
+    decision: Any = schema.Decision.get_by_id(decision_id)
+    event = journal.get(decision.event_id) if decision.event_id is not None else None
+    return GuardFacts(
+        now=now,
+        true=frozenset({*_true_of_vault(decision.vault), *(_true_of_event(event) if event else ())}),
+        approved_by=_said(APPROVED, decision_id, network),
+        vetoed_by=_said(VETOED, decision_id, network),
+        on_hold=settings.read(HOLD) == "1",
+    )
+
+
+def _true_of_vault(vault: str | None) -> set[str]:
+    true = {"blind"} if blindness.is_blind() else set()
+    states = protection.states_of(vault) if vault else ()
+    if states:
+        true.add("locked" if "locked" in states else "unlocked")
+    return true
+
+
+def _true_of_event(event: Event) -> set[str]:
+    true = set()
+    alert: Any = schema.Alert.get_or_none(schema.Alert.case == case_of(event))
+    if alert is not None and alert.state == "acknowledged" and not alert.under_duress:  # a forced answer is none
+        true.add("acknowledged")
+    events = journal.of_spend(event.vault, event.txid) if event.txid else []
+    if any("announced" in one.detail for one in events):
+        true.add("announced")
+    steps = {(one.trigger_kind, one.trigger_key): one.kind.partition(".")[2] for one in events}
+    if steps and set(steps.values()) <= set(map(str, AWAY)):
+        true.add("vanished")
+    return true
+
+
+def _said(kind: str, decision_id: int, network: str) -> str | None:
+    said = schema.Event.get_or_none(schema.Event.key == fact_key(network, kind, decision_id))
+    return None if said is None else str(json.loads(said.detail)["by"])
+
+
+def answer(decision_id: int, yes: bool, by: str, network: str, now: int) -> Event:
+    """The event by which a person approves a decision's orders, or vetoes them. Raises UsageError."""
+    kind = APPROVED if yes else VETOED
+    row: Any = schema.Decision.get_or_none(schema.Decision.id == decision_id)
+    if row is None:
+        raise UsageError(f"There is no decision {decision_id}. `bwm events --kind policy.decided` lists them.")
+    about = journal.get(row.event_id) if row.event_id is not None else None
+    return Event(
+        key=fact_key(network, kind, decision_id),
+        kind=kind,
+        at=now,
+        network=network,
+        reason=f"{by} {'approved' if yes else 'vetoed'} decision {decision_id} of policy {row.policy!r}",
+        vault=row.vault,
+        txid=about.txid if about else None,
+        detail={"decision": decision_id, "by": by},
+    )
+
+
+def waiting(decision_id: int) -> list[str]:
+    """What of a decision is not carried out yet, in words."""
+    table = schema.Order
+    rows = table.select().where((table.decision == decision_id) & table.state.in_([*_CLAIMABLE, str(State.IN_FLIGHT)]))
+    return [f"{row.action} {row.target}" for row in rows]
+
+
+def claim(order: Due, now: int) -> int | None:
+    """Take it for LEASE_S seconds; the number of this attempt, or None when another was quicker."""
+    attempt = order.attempts + 1
+    taken = _move(order, order.state, order.attempts, Step.CLAIM, attempts=attempt, lease_until=now + LEASE_S)
+    return attempt if taken else None
+
+
+def postpone(order: Due, until: int) -> None:
+    """Look at it again at ``until`` (unix seconds)."""
+    table = schema.Order
+    table.update(due_at=until).where((table.id == order.order_id) & (table.state == str(order.state))).execute()
+
+
+def drop(order: Due, words: str) -> bool:
+    """It is not to be carried out. False when another was quicker."""
+    return _move(order, order.state, order.attempts, Step.CLOSE, due_at=None, last_error=words)
+
+
+def succeeded(order: Due, attempt: int, now: int) -> bool:
+    """It is done. False when the lease was lost meanwhile."""
+    done = {"due_at": None, "lease_until": None, "last_error": None, "done_at": now}
+    return _move(order, State.IN_FLIGHT, attempt, Step.SUCCEED, **done)
+
+
+def failed(order: Due, attempt: int, words: str, retry_at: int | None) -> bool:
+    """It failed; tried again at ``retry_at``, or never (None). False when the lease was lost meanwhile."""
+    by = Step.CLOSE if retry_at is None else Step.RETRY
+    kept = {"due_at": retry_at, "lease_until": None, "last_error": words[:500]}
+    return _move(order, State.IN_FLIGHT, attempt, by, **kept)
+
+
+def _move(order: Due, at: State, seen: int, by: Step, **values: Any) -> bool:
+    """Take a step, if the order is still where we saw it, with as many attempts as were ``seen``."""
+    table = schema.Order
+    still = (table.id == order.order_id) & (table.state == str(at)) & (table.attempts == seen)
+    return bool(table.update(state=str(step(at, by)), **values).where(still).execute())

@@ -1,0 +1,141 @@
+"""Policies on a real node: who is told, what is run, and what an announcement makes quiet."""
+
+import hashlib
+import hmac
+import json
+import time
+
+import pytest
+
+from regtest.node import wait_until
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+PEOPLE = """
+[[channel]]
+name = "family"
+kind = "file"
+path = "{home}/family.jsonl"
+people = ["family"]
+"""
+
+POLICIES = """
+[[webhook]]
+name = "siren"
+url = "{url}"
+secret = "0123456789abcdef0123456789abcdef"
+
+[[policy]]
+name = "theft"
+on = ["trigger.seen"]
+instead = true
+when = {{ vault = "cold*", announced = false, sats_at_least = 1_000_000 }}
+then = [
+  {{ alert = ["family"], severity = "critical" }},
+  {{ hook = ["{home}/siren", "--loud"], timeout = "10s" }},
+  {{ webhook = "siren" }},
+  {{ hook = ["{home}/siren", "--late"], after = "1h", unless = "acknowledged" }},
+]
+"""
+
+SIREN = """#!/bin/sh
+{{ echo "$@"; cat; env; }} > {home}/siren.$1
+"""
+
+
+@pytest.fixture
+def home(folder):
+    return folder / "bwm"
+
+
+@pytest.fixture
+def cold(make_bwm, node, coin, home, receiver):
+    """A running bwm with a policy for thefts; its vault watches ``coin``."""
+    settings = PEOPLE.format(home=home) + POLICIES.format(home=home, url=receiver.url("http", "hook"))
+    bwm = make_bwm(node, settings=settings)
+    (home / "siren").write_text(SIREN.format(home=home))
+    (home / "siren").chmod(0o700)
+    bwm("add-vault", "cold", "--outpoint", coin)
+    bwm.start()
+    return bwm
+
+
+def family(home):
+    """What the family was told."""
+    file = home / "family.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_a_theft_is_told_to_the_people_of_the_policy_and_its_deeds_are_done(node, cold, coin, thief, home, receiver):
+    theft = node.spend(coin, thief)
+
+    [told] = wait_until(lambda: family(home), "the family's alert")
+    assert (told["severity"], told["vault"], told["txid"]) == ("critical", "cold", theft)
+
+    cold.wait_for_event("hook.done", txid=theft)
+    arguments, event, *environment = (home / "siren.--loud").read_text().splitlines()
+    seen = cold.wait_for_event("trigger.seen", txid=theft)
+    assert arguments == "--loud"
+    assert {name: json.loads(event)[name] for name in ("seq", "kind", "vault", "txid", "sats")} == {
+        "seq": seen["seq"],
+        "kind": "trigger.seen",
+        "vault": "cold",
+        "txid": theft,
+        "sats": 5_000_000,
+    }
+    names = {line.partition("=")[0] for line in environment}
+    assert names <= {"PATH", "LANG", "BWM_ORDER", "BWM_ATTEMPT", "PWD", "SHLVL", "_", "OLDPWD"}
+
+    [call] = receiver.wait_for()
+    headers = {name.lower(): value for name, value in call.headers.items()}
+    stamp, code = (part.partition("=")[2] for part in headers["x-bwm-signature"].split(","))
+    assert abs(int(stamp) - time.time()) < 60
+    assert code == hmac.new(SECRET.encode(), f"{stamp}.".encode() + call.body, hashlib.sha256).hexdigest()
+    assert json.loads(call.body)["txid"] == theft
+
+    [decided] = cold.events("policy.decided")
+    assert (
+        decided["reason"]
+        == "policy 'theft' acts on trigger.seen: its vault is cold, 5,000,000 sat moved, it was not announced"
+    )
+    assert [order["action"] for order in decided["detail"]["orders"]] == ["hook", "webhook", "hook"]
+    assert cold.delivered(txid=theft) == [], "the owner is not among the people of the policy"
+
+    assert "hook" in cold("veto", decided["detail"]["decision"], "--by", "alice").stdout
+    assert cold.wait_for_event("policy.vetoed")["detail"]["by"] == "alice"
+    differing = cold("replay", "--from", "1h")
+    assert differing.stdout == ""
+    assert "0 with another decision" in differing.stderr
+
+
+def test_an_announced_spend_is_quiet_and_the_next_one_is_not(node, cold, home):
+    wallet, own = node.new_address(wallet="hot"), node.new_address()
+    coins = [node.pay(own, 2_000_000), node.pay(own, 2_000_000)]
+    node.mine()
+    for number, coin in enumerate(coins):
+        cold("add-vault", f"cold-{number}", "--outpoint", coin)
+    cold("announce", "cold-0", "--to", f"{wallet}:2000000", "--within", "30m")
+    cold("announce", "cold-1", "--to", f"{wallet}:1000000", "--within", "30m")
+    wait_until(lambda: cold.status()["vaults"] == 3, "the vaults")
+
+    announced, more = node.spend(coins[0], wallet), node.spend(coins[1], wallet)
+
+    cold.wait_for_event("announcement.met", txid=announced)
+    broken = cold.wait_for_event("announcement.broken", txid=more)
+    assert "sat more than announced" in broken["reason"]
+    wait_until(lambda: [line for line in family(home) if line["txid"] == more], "the loud one")
+    alerts = {alert["vault"]: alert for alert in cold.alerts() if alert["kind"].startswith("trigger.")}
+    assert (alerts["cold-0"]["severity"], alerts["cold-0"]["state"]) == ("info", "resolved")
+    assert (alerts["cold-1"]["severity"], alerts["cold-1"]["state"]) == ("critical", "open")
+    rows = {row["vault"]: row for row in cold.json("list-announcements")}
+    assert (rows["cold-0"]["state"], rows["cold-0"]["met_by"], rows["cold-1"]["state"]) == ("met", announced, "open")
+
+    node.mine()
+    cold.wait_for_event("trigger.confirmed", txid=announced)
+    [quiet] = [alert for alert in cold.alerts() if alert["vault"] == "cold-0" and alert["kind"] == "trigger.seen"]
+    assert (quiet["severity"], quiet["state"]) == ("info", "resolved")
+    assert [event["txid"] for event in cold.events("policy.decided")] == [more]
+
+    blocks = cold("replay", "--blocks", "--from", node.height, "--json")
+    again = [json.loads(line) for line in blocks.stdout.splitlines()]
+    assert {one["event"]["txid"] for one in again} >= {announced, more}
