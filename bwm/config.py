@@ -34,6 +34,8 @@ REST = ("auto", "on", "off")
 REDACTABLE = ("sats", "vault", "txid", "address")
 
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DEFAULT_PROXY = ("127.0.0.1", 9050)  # where tor listens if nobody says otherwise
+
 TIMEZONE_RULE = "use a name like Europe/Berlin, or UTC"
 
 CHANNEL_NAME_RULE = "1 to 64 letters, digits and . _ -, with a letter or digit first"
@@ -73,6 +75,8 @@ class ChannelConfig:
     kind: str
     url: Secret | None = None
     path: Path | None = None
+    secret: Secret | None = None
+    proxy: tuple[str, int] | None = None  # host and port of the SOCKS5 proxy that it must go through
     people: tuple[str, ...] = ()
     min_severity: Severity = Severity.INFO
     locale: str = ENGLISH_NAME
@@ -117,6 +121,7 @@ class Config:
     gap_limit: int = GAP_LIMIT  # unused addresses of a descriptor that are watched beyond the last used one
     heartbeat: HeartbeatConfig | None = None
     peer_nodes: tuple[PeerNodeConfig, ...] = ()
+    tor_proxy: tuple[str, int] = DEFAULT_PROXY  # of the channels that must go through it
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     drill: DrillConfig = field(default_factory=DrillConfig)
     api: ApiConfig | None = None
@@ -176,8 +181,8 @@ def read(top: Table, network: str | None = None) -> Config:
     of_file = top.choice("network", NETWORKS, "main")
     network = network or of_file
     state_dir = top.path("state_dir") or default_state_dir(network)
-    defaults = top.table("defaults")
-    channels, webhooks = _channels(top), read_webhooks(top)
+    defaults, proxy = top.table("defaults"), _proxy(top.table("tor"))
+    channels, webhooks = _channels(top, proxy), read_webhooks(top)
     people = {person for channel in channels for person in channel.people}
     config = Config(
         network=network,
@@ -185,6 +190,7 @@ def read(top: Table, network: str | None = None) -> Config:
         node=_node(top.table("node")),
         database_url=_database_url(top.table("database")) or f"sqlite:///{state_dir / 'bwm.sqlite'}",
         channels=channels,
+        tor_proxy=proxy,
         final_depth=defaults.whole("final_depth", FINAL_DEPTH, 1, 10_000),
         reconcile_every_s=defaults.duration("reconcile_every", RECONCILE_EVERY_S, 1, 600),
         gap_limit=defaults.whole("gap_limit", GAP_LIMIT, 1, 1000),
@@ -298,9 +304,9 @@ def _database_url(table: Table) -> str | None:
     return url
 
 
-def _channels(top: Table) -> tuple[ChannelConfig, ...]:
+def _channels(top: Table, proxy: tuple[str, int]) -> tuple[ChannelConfig, ...]:
     tables = top.tables("channel")
-    channels = tuple(_channel(table) for table in tables)
+    channels = tuple(_channel(table, proxy) for table in tables)
     count = Counter(channel.name for channel in channels)
     for table, channel in zip(tables, channels, strict=True):
         if count[channel.name] > 1:
@@ -308,12 +314,25 @@ def _channels(top: Table) -> tuple[ChannelConfig, ...]:
     return channels
 
 
-def _channel(table: Table) -> ChannelConfig:
+def _proxy(table: Table) -> tuple[str, int]:
+    text = table.text("proxy")
+    table.finish()
+    if text is None:
+        return DEFAULT_PROXY
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise table.error(f"proxy is {text!r}: write it like 127.0.0.1:9050", "proxy")
+    return host.strip("[]"), int(port)
+
+
+def _channel(table: Table, proxy: tuple[str, int]) -> ChannelConfig:
     channel = ChannelConfig(
         name=_channel_name(table),
         kind=table.required_text("kind"),
         url=table.secret("url"),
         path=table.path("path"),
+        secret=table.secret("secret"),
+        proxy=proxy if table.flag("tor", default=False) else None,
         people=table.words("people"),
         min_severity=Severity(table.choice("min_severity", list(Severity), Severity.INFO)),
         locale=table.choice("locale", names(), ENGLISH_NAME),

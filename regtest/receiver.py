@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -79,6 +80,7 @@ class Receiver:
     behaviour: Behaviour = accept
     received: list[Received] = field(default_factory=list)
     on_arrival: Callable[[Received], object] = lambda _: None
+    tls: ssl.SSLContext | None = None  # of the server's side; None: without
 
     def __enter__(self) -> Self:
         receiver, self._over = self, threading.Event()
@@ -91,6 +93,9 @@ class Receiver:
                 receiver.on_arrival(arrived)
                 receiver.behaviour(self, receiver._over)
 
+            do_PUT = do_POST  # noqa: N815 (the name that the library calls)
+            do_GET = do_POST  # noqa: N815
+
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
@@ -101,6 +106,10 @@ class Receiver:
                 """A client that was cut off is what these tests are about."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
+        if self.tls:  # the handshake is left to each connection's own thread
+            self._server.socket = self.tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -108,6 +117,11 @@ class Receiver:
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on the loopback."""
+        return self._server.server_port
 
     def url(self, schema: str = "json", path: str = "") -> str:
         """An Apprise URL that leads here."""

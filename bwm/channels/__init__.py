@@ -7,6 +7,7 @@ A file that will not load stops the start. A kind is a module with ``KIND``, ``o
 import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol, cast
 
 from bwm.channels.channel import Channel, ChannelSettings
@@ -51,4 +52,7 @@ def open_channel(settings: ChannelSettings) -> Channel:
 
 def check(settings: ChannelSettings) -> Sequence[str]:
     """What is wrong with the settings, a sentence each. Raises ConfigError for an unknown kind."""
-    return kind_of(settings).check(settings)
+    wrong = list(kind_of(settings).check(settings))
+    if settings.proxy is not None and find_spec("socks") is None:
+        wrong.append("to go through Tor the package PySocks is missing: install bwm with its extra, bwm[tor]")
+    return wrong

@@ -29,6 +29,7 @@ class AppriseChannel:
         self._url = url
         self._redact = settings.redact
         self._language = language(settings.locale)
+        self._proxy = "socks5h://{}:{}".format(*settings.proxy) if settings.proxy else ""
         self._workers = Workers(SENDER)
 
     def warm_up(self) -> None:
@@ -41,7 +42,8 @@ class AppriseChannel:
         Raises DeliverLater, DeliveryUncertain or DeliveryRefused, with Apprise's own words.
         """
         told = redacted(message, self._redact)
-        answer = self._ask("send", title_of(told), body_of(told, self._language), message.severity)
+        body = body_of(told, self._language)
+        answer = self._ask("send", title_of(told), body, message.severity, message.alert_id)
         if answer["result"] != "done":
             raise _error(self.name, answer)
 
@@ -54,11 +56,15 @@ class AppriseChannel:
         """End the sending process."""
         self._workers.close()
 
-    def _ask(self, order: Literal["send", "check"], title: str = "", body: str = "", severity: str = "info") -> Answer:
+    def _ask(
+        self, order: Literal["send", "check"], title: str = "", body: str = "", severity: str = "info", alert: str = ""
+    ) -> Answer:
         request: Request = {
             "order": order,
             "url": self._url.reveal(),
             "severity": severity,
+            "alert": alert,
+            "proxy": self._proxy,
             "title": title,
             "body": body,
         }

@@ -67,6 +67,14 @@ class ChannelSettings(Protocol):
         """Where to, for the kinds that write a file."""
 
     @property
+    def secret(self) -> Secret | None:
+        """What the kinds that sign sign with."""
+
+    @property
+    def proxy(self) -> tuple[str, int] | None:
+        """Host and port of the SOCKS5 proxy that it must go through; None: straight."""
+
+    @property
     def people(self) -> Collection[str]:
         """Whom it reaches, by the names that policies use."""
 

@@ -59,7 +59,10 @@ class Outcome:
 class PushService:
     """Where messages are sent. Safe to use from any thread."""
 
-    def __init__(self, send_url: str = SEND_URL, limit_s: float = _LIMIT_S) -> None:
+    def __init__(
+        self, send_url: str = SEND_URL, limit_s: float = _LIMIT_S, proxy: tuple[str, int] | None = None
+    ) -> None:
+        self._proxy = proxy
         self._send_url = send_url
         self._receipts_url = send_url.removesuffix("/send") + "/getReceipts"
         self._limit_s = limit_s
@@ -87,7 +90,7 @@ class PushService:
 
     def _ask(self, url: str, content: object) -> dict[str, Any]:
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-        answer = post(url, body, _HEADERS, self._limit_s)
+        answer = post(url, body, _HEADERS, self._limit_s, proxy=self._proxy)
         if answer.status == 429 or answer.status >= 500:
             raise DeliverLater(f"the push service answered HTTP {answer.status}", answer.wait_s)
         if not 200 <= answer.status < 300:
@@ -188,7 +191,7 @@ def open_channel(settings: ChannelSettings) -> ExpoChannel:
     if settings.url is None:
         raise ConfigError(f"channel {settings.name} is of kind expo: give it url_file, or url, with the push token")
     send_url, token = _parts(settings.url.reveal())
-    return ExpoChannel(settings, Secret(token), PushService(send_url))
+    return ExpoChannel(settings, Secret(token), PushService(send_url, proxy=settings.proxy))
 
 
 def check(settings: ChannelSettings) -> Sequence[str]:

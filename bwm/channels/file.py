@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bwm.channels.channel import ChannelSettings, Message
+from bwm.channels.sending.fields import fields_of
 from bwm.channels.sending.redact import redacted
-from bwm.channels.sending.text import body_of, title_of
-from bwm.clock import rfc3339
 from bwm.errors import ConfigError, DeliverLater
 from bwm.language import Language, language
 
@@ -66,22 +65,7 @@ def check(settings: ChannelSettings) -> Sequence[str]:
 
 
 def _line(message: Message, language: Language) -> bytes:
-    fields = {
-        "id": message.alert_id,
-        "severity": message.severity,
-        "vault": message.vault,
-        "guardian": message.guardian,
-        "kind": message.kind,
-        "txid": message.txid,
-        "event": message.event,
-        "attempt": message.attempt,
-        "title": title_of(message),
-        "body": body_of(message, language),
-        "at": rfc3339(message.at),
-        "update": message.update,
-        "may_repeat": message.may_repeat,
-    }
-    return json.dumps(fields, ensure_ascii=False).encode(errors="replace") + b"\n"
+    return json.dumps(fields_of(message, language), ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _append(path: Path, line: bytes) -> None:

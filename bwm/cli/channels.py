@@ -37,6 +37,11 @@ from bwm.wording import tell_test
 @click.argument("name")
 @click.option("--kind", type=click.Choice(sorted(KINDS)), default="apprise", show_default=True)
 @click.option("--url-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the URL.")
+@click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For kind webhook: a file with the secret to sign with.",
+)
 @click.option("--path", type=click.Path(dir_okay=False, path_type=Path), help="For kind file: where to write.")
 @click.option("--person", "people", multiple=True, default=("owner",), show_default=True, help="Whom it reaches.")
 @click.option(
@@ -50,6 +55,7 @@ from bwm.wording import tell_test
     "--locale", type=click.Choice(names()), default=ENGLISH_NAME, show_default=True, help="The language of its readers."
 )
 @click.option("--timezone", default="UTC", show_default=True, help="Their time zone, like Europe/Berlin.")
+@click.option("--tor", is_flag=True, help="Send through the Tor proxy, or not at all.")
 @click.option("--redact", multiple=True, type=click.Choice(REDACTABLE), help="What must not be told here.")
 @pass_session
 def add_channel(
@@ -57,11 +63,13 @@ def add_channel(
     name: str,
     kind: str,
     url_file: Path | None,
+    secret_file: Path | None,
     path: Path | None,
     people: tuple[str, ...],
     min_severity: str,
     locale: str,
     timezone: str,
+    tor: bool,
     redact: tuple[str, ...],
 ) -> None:
     """Add a way to a person.
@@ -88,6 +96,8 @@ def add_channel(
         kind=kind,
         url=url,
         path=path and path.absolute(),
+        secret=Secret(secret_file.read_text(encoding="utf-8").strip()) if secret_file else None,
+        proxy=config.tor_proxy if tor else None,
         people=people,
         min_severity=Severity(min_severity),
         locale=locale,
@@ -96,7 +106,7 @@ def add_channel(
     )
     if wrong := check(channel):
         raise UsageError(f"Channel {name!r} was not added: {'; '.join(wrong)}.")
-    _write(channel, config.source or session.config_file or find_file() or user_file(), url_file)
+    _write(channel, config.source or session.config_file or find_file() or user_file(), url_file, secret_file)
     click.echo(f"Added channel {name}. Try it: bwm test-channel {name}")
     _mention_restart(config)
 
@@ -113,7 +123,7 @@ def _url(url_file: Path | None) -> Secret:
     return Secret(text.strip())
 
 
-def _write(channel: ChannelConfig, file: Path, url_file: Path | None) -> None:
+def _write(channel: ChannelConfig, file: Path, url_file: Path | None, secret_file: Path | None) -> None:
     settings: dict[str, Any] = {"name": channel.name, "kind": channel.kind}
     made = None
     if channel.path:
@@ -123,6 +133,10 @@ def _write(channel: ChannelConfig, file: Path, url_file: Path | None) -> None:
     elif channel.url:
         settings["url_file"] = config_file.write_secret(file, channel.name, channel.url.reveal())
         made = config_file.secret_path(file, channel.name)
+    if secret_file:
+        settings["secret_file"] = str(secret_file.absolute())
+    if channel.proxy:
+        settings["tor"] = True
     settings |= {"people": list(channel.people), "min_severity": str(channel.min_severity), "locale": channel.locale}
     if channel.timezone != "UTC":
         settings["timezone"] = channel.timezone
@@ -182,6 +196,7 @@ def _described(channel: ChannelConfig) -> dict[str, Any]:
         "timezone": channel.timezone,
         "redact": list(channel.redact),
         "path": str(channel.path) if channel.path else None,
+        "tor": channel.proxy is not None,
         "healthy": not outbox.is_failing(channel.name),
         "last_delivered_at": None if delivered_at is None else rfc3339(delivered_at),
     }

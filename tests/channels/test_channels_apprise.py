@@ -168,6 +168,8 @@ def test_after_a_cut_off_the_same_channel_goes_on_with_a_new_process(receiver: R
         "order": "send",
         "url": receiver.url(),
         "severity": "high",
+        "alert": "a",
+        "proxy": "",
         "title": "t",
         "body": "b",
     }
@@ -184,7 +186,7 @@ def test_what_still_goes_well_is_not_cut_off_with_what_hangs(receiver: Receiver)
     slowly = threading.Event()
     with Receiver(lambda handler, over: (slowly.wait(), reply(200)(handler, over))[1]) as slow:
         requests: list[Request] = [
-            {"order": "send", "url": url, "severity": "high", "title": "t", "body": "b"}
+            {"order": "send", "url": url, "severity": "high", "alert": "a", "proxy": "", "title": "t", "body": "b"}
             for url in (receiver.url(), slow.url())
         ]
         receiver.behaviour = hang

@@ -57,7 +57,17 @@ def expo_case(_: Path) -> Iterator[Case]:
         )
 
 
-CASES = {"expo": expo_case, "apprise": apprise_case, "file": file_case}
+def webhook_case(_: Path) -> Iterator[Case]:
+    with Receiver() as receiver, unused_port() as port:
+        signed = Settings(kind="webhook", secret=Secret("a secret of the tests, long enough"))
+        yield Case(
+            replace(signed, url=Secret(receiver.url("http", SECRET))),
+            replace(signed, url=Secret(f"http://127.0.0.1:{port}/{SECRET}")),
+            lambda: [request.json["body"] for request in receiver.received],
+        )
+
+
+CASES = {"webhook": webhook_case, "expo": expo_case, "apprise": apprise_case, "file": file_case}
 
 
 @pytest.fixture(params=sorted(KINDS))

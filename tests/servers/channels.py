@@ -38,6 +38,8 @@ class Settings:
     kind: str = "apprise"
     url: Secret | None = None
     path: Path | None = None
+    secret: Secret | None = None
+    proxy: tuple[str, int] | None = None
     people: Collection[str] = ("owner",)
     min_severity: str = "info"
     locale: str = "en"

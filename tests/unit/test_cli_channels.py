@@ -132,6 +132,7 @@ def test_channels_are_listed_without_their_urls(bwm):
         "locale": "en",
         "timezone": "UTC",
         "redact": [],
+        "tor": False,
         "path": log["path"],
         "healthy": True,
         "last_delivered_at": None,

@@ -6,6 +6,7 @@ services hold up the others, and an object that is used twice sleeps some second
 
 import logging
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -17,8 +18,11 @@ import apprise
 import requests
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins import NotifyBase, url_to_dict
+from apprise.utils.pgp import PGP_SUPPORT
 from urllib3.exceptions import ProtocolError
 
+from bwm.channels.sending import proxied
+from bwm.channels.sending.thread import with_thread
 from bwm.channels.sending.urgency import with_urgency
 from bwm.channels.sending.wire import Answer, Request
 from bwm.errors import ConfigError
@@ -47,6 +51,8 @@ ASSET = apprise.AppriseAsset(
     storage_mode="memory",
     interpret_emojis=False,
 )
+
+_SERVICES = "apprise.plugins."
 
 SCHEMA = re.compile(r"([a-z][a-z0-9]{1,11})://", re.IGNORECASE)
 
@@ -86,6 +92,8 @@ class ListeningAdapter(requests.adapters.HTTPAdapter):
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         try:
+            if proxy := proxied.current():
+                kwargs["proxies"] = {"http": proxy, "https": proxy}
             response = super().send(*args, **kwargs)
         except requests.RequestException as error:
             heard.words.append(type(error).__name__)
@@ -101,9 +109,10 @@ def answer(request: Request) -> Answer:
     """Carry out one request; never raises."""
     heard.forget()
     try:
-        plugin = plugin_for(request["url"], request["severity"])
-        if request["order"] == "check" or _notify(plugin, request):
-            return _answer("done", request)
+        plugin = plugin_for(request)
+        with proxied.only_through(request["proxy"]):
+            if request["order"] == "check" or _notify(plugin, request):
+                return _answer("done", request)
         return _answer("uncertain" if heard.uncertain else "later", request)
     except Unusable as problem:
         heard.words = [str(problem)]
@@ -113,12 +122,17 @@ def answer(request: Request) -> Answer:
         return _answer("uncertain", request)
 
 
-def plugin_for(url: str, severity: str) -> NotifyBase:
+def plugin_for(request: Request) -> NotifyBase:
     """A new plugin object for one message. Raises Unusable."""
-    service = _service(url)
-    plugin = apprise.Apprise.instantiate(with_urgency(url, service, severity), asset=ASSET)
+    service = _service(request["url"])
+    if request["proxy"] and not _uses_requests(PLUGINS[service]):
+        raise Unusable(f"{service}:// cannot go through the Tor proxy: name another service, or remove tor")
+    url = with_urgency(request["url"], service, request["severity"])
+    plugin = apprise.Apprise.instantiate(with_thread(url, service, request["alert"]), asset=ASSET)
     if plugin is None:
         raise Unusable(f"Apprise does not understand the rest of this {service}:// URL: compare it with its manual")
+    if _encrypts(plugin):
+        _refuse_if_it_cannot_encrypt(plugin)
     plugin.request_rate_per_sec = 0  # several receivers in one URL: no sleep between them either
     plugin.socket_connect_timeout = CONNECT_LIMIT_S
     plugin.socket_read_timeout = READ_LIMIT_S
@@ -141,10 +155,31 @@ def _service(url: str) -> str:
     return schema
 
 
+def _uses_requests(plugin: type[NotifyBase]) -> bool:
+    """Whether a service is spoken to over HTTP, which is all that we can lead through a proxy."""
+    modules = (sys.modules[base.__module__] for base in plugin.__mro__ if base.__module__.startswith(_SERVICES))
+    return any(hasattr(module, "requests") for module in modules)
+
+
+def _encrypts(plugin: NotifyBase) -> bool:
+    """Whether the operator wants its mail encrypted (``?pgp=encrypt&pgppub=...``)."""
+    return getattr(plugin, "pgp_mode", "none") == "encrypt"
+
+
+def _refuse_if_it_cannot_encrypt(plugin: Any) -> None:
+    if not PGP_SUPPORT:
+        raise Unusable("to encrypt mail the package PGPy is missing: install bwm with its extra, bwm[pgp]")
+    if plugin.pgp_key and plugin.pgp.public_key() is None:
+        raise Unusable("the OpenPGP key that it names cannot be read: give the path of a file with a public key")
+
+
 def _notify(plugin: NotifyBase, request: Request) -> bool:
+    title, body = request["title"], request["body"]
+    if _encrypts(plugin):  # the subject of a mail never is
+        title, body = "bwm", f"{title}\n\n{body}"
     return plugin.notify(
-        title=request["title"],
-        body=request["body"],
+        title=title,
+        body=body,
         notify_type=NOTIFY_TYPE.get(request["severity"], apprise.NotifyType.FAILURE),
         body_format=apprise.NotifyFormat.TEXT,  # so that markup in it is escaped where a service reads markup
     )

@@ -1,11 +1,15 @@
 """One HTTP request with a body, under one hard limit in time. Redirects are answers like others, and not followed."""
 
+import os
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from urllib.parse import urlsplit
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from urllib.parse import SplitResult, urlsplit
 
 from bwm.errors import DeliverLater, DeliveryUncertain
 
@@ -21,45 +25,99 @@ class Answer:
     wait_s: int | None
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], limit_s: float, largest: int = 1_000_000) -> Answer:
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    limit_s: float,
+    largest: int = 1_000_000,
+    proxy: tuple[str, int] | None = None,
+) -> Answer:
     """Raises DeliverLater when nothing was sent, DeliveryUncertain when nobody knows.
 
-    ``largest``: bytes of an answer that are read at most.
+    ``largest``: bytes of an answer that are read at most. ``proxy``: host and port of a SOCKS5 proxy, which also
+    resolves the name.
     """
     parts = urlsplit(url)
     ends_at = time.monotonic() + limit_s
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port, limit_s)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
+        line = _line(parts, limit_s, proxy)
+    except (OSError, ValueError) as error:
+        raise DeliverLater(f"cannot connect: {_words(error)}") from error
+    with line, _cut_off(line, ends_at) as over:
         try:
-            connection.connect()
+            line = _secured(line, parts)
         except (OSError, ValueError) as error:
-            raise DeliverLater(f"cannot connect: {getattr(error, 'strerror', None) or type(error).__name__}") from error
+            raise DeliverLater(f"cannot connect: {_words(error)}") from error
+        connection = HTTPConnection(parts.hostname or "", parts.port)
+        connection.sock = line
         try:
-            connection.request("POST", path, body, dict(headers))
+            connection.request("POST", path, body, {"Host": parts.netloc.rpartition("@")[2], **headers})
             response = connection.getresponse()
-            return Answer(response.status, _read(response, connection, ends_at, largest), _wait_of(response))
-        except (OSError, HTTPException) as error:
-            raise DeliveryUncertain(f"cut off: {getattr(error, 'strerror', None) or type(error).__name__}") from error
+            return Answer(response.status, _read(response, ends_at, largest), _wait_of(response))
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: what was cut off is closed already
+            words = "the answer did not end in time" if over.is_set() else _words(error)
+            raise DeliveryUncertain(f"cut off: {words}") from error
+        finally:
+            connection.close()
+
+
+def _line(parts: SplitResult, limit_s: float, proxy: tuple[str, int] | None) -> socket.socket:
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    if proxy is None:
+        return socket.create_connection(address, limit_s)
+    import socks  # of the extra [tor]; who asks for a proxy was told at the start when it is missing
+
+    line: socket.socket = socks.create_connection(
+        address, limit_s, proxy_type=socks.SOCKS5, proxy_addr=proxy[0], proxy_port=proxy[1], proxy_rdns=True
+    )
+    return line
+
+
+def _secured(line: socket.socket, parts: SplitResult) -> socket.socket:
+    if parts.scheme != "https":
+        return line
+    return ssl.create_default_context().wrap_socket(line, server_hostname=parts.hostname)
+
+
+@contextmanager
+def _cut_off(line: socket.socket, ends_at: float) -> Iterator[threading.Event]:
+    """Ends the connection when the time is over, whatever it is doing.
+
+    A receiver that drips its answer a byte at a time keeps every single read short.
+    """
+    over = threading.Event()
+    same = socket.socket(fileno=os.dup(line.fileno()))  # TLS takes the line itself over
+
+    def end() -> None:
+        over.set()
+        with suppress(OSError):
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, ends_at - time.monotonic()), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield over
     finally:
-        connection.close()
+        timer.cancel()
+        timer.join()
+        same.close()
 
 
-def _connection(scheme: str, host: str, port: int | None, limit_s: float) -> HTTPConnection:
-    if scheme == "https":
-        return HTTPSConnection(host, port, timeout=limit_s, context=ssl.create_default_context())
-    return HTTPConnection(host, port, timeout=limit_s)
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _read(response: HTTPResponse, connection: HTTPConnection, ends_at: float, largest: int) -> bytes:
+def _read(response: HTTPResponse, ends_at: float, largest: int) -> bytes:
     found = b""
     while piece := response.read1(_PIECE):
         found += piece
-        left_s = ends_at - time.monotonic()
-        if left_s <= 0 or len(found) > largest:
-            raise TimeoutError(None, "the answer did not end in time" if left_s <= 0 else "the answer is too long")
-        if connection.sock is not None:
-            connection.sock.settimeout(left_s)
+        if time.monotonic() > ends_at or len(found) > largest:
+            raise TimeoutError(None, "the answer is too long" if len(found) > largest else "it did not end in time")
+    if time.monotonic() > ends_at:
+        raise TimeoutError(None, "the answer did not end in time")
     return found
 
 

@@ -15,6 +15,8 @@ class Request(TypedDict):
     order: Literal["send", "check"]
     url: str
     severity: str
+    alert: str  # its id: what has the same one belongs together
+    proxy: str  # socks5h://host:port, or nothing: what it must go through
     title: str
     body: str
 
