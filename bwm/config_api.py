@@ -28,6 +28,11 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
 
+def usual_networks(network: str) -> tuple[str, ...]:
+    """By which names wallets know a network, unless the configuration says otherwise."""
+    return _USUAL.get(network, ())
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
     """Where the server is reached: ``path`` of a unix socket, or else ``host`` (an IP address) and ``port``."""
@@ -69,7 +74,7 @@ def api_config(table: Table, network: str) -> ApiConfig | None:
         hosts=table.words("hosts"),
         trust_proxy=table.flag("trust_proxy", default=False),
         rewind=table.flag("rewind", default=True),
-        rewind_networks=table.words("rewind_networks", REWIND_NETWORKS) or _USUAL.get(network, ()),
+        rewind_networks=table.words("rewind_networks", REWIND_NETWORKS) or usual_networks(network),
         prefix=table.secret("prefix"),
         push_url=table.text("push_url") or PUSH_URL,
         receipts_after_s=table.duration("receipts_after", RECEIPTS_AFTER_S, 1, 86_400),

@@ -66,6 +66,7 @@ ENTRIES = (
     Entry("Acting", "list-announcements", "announce", "List the announced spends, and what became of them."),
     Entry("Acting", "cancel-announcement", "announce", "Take an announcement back."),
     Entry("Looking", "events", "events", "Show the journal, and follow it."),
+    Entry("Upkeep", "import-rewind", "import_rewind", "Take over the wallets of another RewindBitcoin watchtower."),
     Entry("Upkeep", "add-token", "tokens", "Let a program call the API."),
     Entry("Upkeep", "list-tokens", "tokens", "List the tokens, without their secrets."),
     Entry("Upkeep", "revoke-token", "tokens", "Have a token open nothing any more."),

@@ -93,19 +93,11 @@ def register(
         raise NotReady("bwm has not reached its node yet; try again in a moment")
     added = False
     for one in registrations:
-        row: Any = RewindVault.get_or_none((RewindVault.network == network) & (RewindVault.wallet_id == one.wallet_id))
-        if row is None:
-            row = _new_vault(network, one, severity, at.height, now)
-            vault_id: int = row.vault_id
-            fresh = list(one.txids)
-        else:
-            vault_id = row.vault_id
-            fresh = _not_yet(vault_id, one.txids)
+        row, _ = ensure_vault(network, one.wallet_id, severity, at.height, now)
         if one.commitment:
             _commit_to(row, one.commitment)
-        if fresh:
-            _add_triggers(vault_id, fresh, now)
-            vaults.order_reading(at.height + 1, known=at, vault_id=vault_id)
+        if add_new_triggers(row.vault_id, one.txids, now):
+            vaults.order_reading(at.height + 1, known=at, vault_id=row.vault_id)
             RewindVault.update(unchecked=RewindVault.unchecked + 1).where(RewindVault.id == row.id).execute()
             added = True
         _put_device(row.id, device, one.number, now)
@@ -114,9 +106,13 @@ def register(
         settings.next_generation(only_added=True)
 
 
-def _new_vault(network: str, one: Registration, severity: Severity, height: int, now: int) -> Any:
+def ensure_vault(network: str, wallet_id: str, severity: Severity, height: int, now: int) -> tuple[Any, bool]:
+    """The row of a wallet's vault, and whether it was made just now. Call inside a transaction."""
+    row: Any = RewindVault.get_or_none((RewindVault.network == network) & (RewindVault.wallet_id == wallet_id))
+    if row is not None:
+        return row, False
     vault = Vault.create(
-        name=_name(network, one.wallet_id),
+        name=_name(network, wallet_id),
         severity=str(severity),
         final_depth=6,
         covered_from=height,
@@ -124,7 +120,7 @@ def _new_vault(network: str, one: Registration, severity: Severity, height: int,
         tags=f'["{TAG}", "{network}"]',
         created_at=now,
     )
-    return RewindVault.create(network=network, wallet_id=one.wallet_id, vault=vault.id, created_at=now)
+    return RewindVault.create(network=network, wallet_id=wallet_id, vault=vault.id, created_at=now), True
 
 
 def _name(network: str, wallet_id: str) -> str:
@@ -133,12 +129,10 @@ def _name(network: str, wallet_id: str) -> str:
     return f"{TAG}-{b32encode(digest)[:20].decode().lower()}"
 
 
-def _not_yet(vault_id: int, txids: Sequence[str]) -> list[str]:
+def add_new_triggers(vault_id: int, wanted: Sequence[str], now: int) -> list[str]:
+    """Watch those of the txids that are not watched for the vault; which these are. Call inside a transaction."""
     known = {key for (key,) in raw.rows("SELECT key FROM trigger WHERE vault_id = ? AND kind = 'txid'", vault_id)}
-    return [txid for txid in txids if txid not in known]
-
-
-def _add_triggers(vault_id: int, txids: Sequence[str], now: int) -> None:
+    txids = [txid for txid in wanted if txid not in known]
     raw.run_many(
         "INSERT INTO trigger (vault_id, kind, key, created_at) VALUES (?, 'txid', ?, ?)",
         ((vault_id, txid, now) for txid in txids),
@@ -148,6 +142,7 @@ def _add_triggers(vault_id: int, txids: Sequence[str], now: int) -> None:
         SELECT ?, 'txid', id FROM trigger WHERE vault_id = ? AND kind = 'txid' AND key = ?""",
         ((txid_key(txid), vault_id, txid) for txid in txids),
     )
+    return txids
 
 
 def _commit_to(row: Any, commitment: str) -> None:

@@ -1,6 +1,6 @@
 """What RewindBitcoin devices are to be told: kept as wishes with a time and a lease, made from what is seen now."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,8 @@ def refresh(now: int) -> None:
 
 def _look(vault_id: int, now: int) -> None:
     row: Any = RewindVault.get_by_id(vault_id)
-    seen = _seen(row)
+    sighted = _sighted(row)
+    seen = [txid for txid, is_here in sighted.items() if is_here]
     before = incident_of(row)
     incident = rewind.look(before, is_seen=bool(seen), now=now)
     if incident != before:
@@ -78,34 +79,40 @@ def _look(vault_id: int, now: int) -> None:
             RewindVault.id == vault_id
         ).execute()
     for device in RewindDevice.select().where(RewindDevice.rewind_vault == vault_id):
-        _tell(device, seen, incident, now, has_begun=incident.number != before.number)
+        _tell(device, sighted, incident, now, has_begun=incident.number != before.number)
 
 
-def _seen(row: Any) -> list[str]:
-    """The vault's triggers that are in the mempool or the chain; with a commitment, those that spend it."""
+def _sighted(row: Any) -> dict[str, bool]:
+    """The vault's triggers that were ever sighted, each with whether it is in the mempool or the chain now.
+
+    With a commitment, only what spends that counts as being there.
+    """
     sql = f"""
-        SELECT sighting.txid FROM trigger JOIN sighting ON sighting.trigger_id = trigger.id
+        SELECT sighting.txid, MAX(CASE WHEN sighting.status IN ({_GONE}) THEN 0 ELSE 1 END)
+        FROM trigger JOIN sighting ON sighting.trigger_id = trigger.id
         WHERE trigger.vault_id = ? AND trigger.kind = 'txid' AND sighting.txid = trigger.key
-        AND sighting.status NOT IN ({_GONE}) GROUP BY sighting.txid ORDER BY MIN(sighting.id)
+        GROUP BY sighting.txid ORDER BY MIN(sighting.id)
     """  # noqa: S608 (words of ours)
-    seen = [txid for (txid,) in raw.rows(sql, row.vault_id)]
-    if row.commitment is None or not seen:
-        return seen
-    wanted, txs = txid_key(row.commitment), sightings.transactions(seen)
-    return [txid for txid in seen if any(item.spends[:32] == wanted for item in txs[txid].inputs)]
+    sighted = {txid: bool(is_here) for txid, is_here in raw.rows(sql, row.vault_id)}
+    if row.commitment is None or not sighted:
+        return sighted
+    wanted, txs = txid_key(row.commitment), sightings.transactions(sighted)
+    spends = {txid for txid, tx in txs.items() if any(item.spends[:32] == wanted for item in tx.inputs)}
+    return {txid: is_here and txid in spends for txid, is_here in sighted.items()}
 
 
-def _tell(device: Any, seen: Collection[str], incident: Incident, now: int, *, has_begun: bool) -> None:
+def _tell(device: Any, sighted: Mapping[str, bool], incident: Incident, now: int, *, has_begun: bool) -> None:
     answered = acknowledgement_of(device)
     if has_begun:
         carried = rewind.carried_over(answered, incident, now)
         if carried != answered:
             put_acknowledgement(device.id, carried)
         answered = carried
-    RewindPush.delete().where((RewindPush.device == device.id) & RewindPush.txid.not_in(list(seen))).execute()
+    gone = [txid for txid, is_here in sighted.items() if not is_here]
+    RewindPush.delete().where((RewindPush.device == device.id) & RewindPush.txid.in_(gone)).execute()
     due_at = None if device.retired_at is not None or rewind.is_silenced(answered, incident) else now
     known = {row.txid: row for row in RewindPush.select().where(RewindPush.device == device.id)}
-    for txid in seen:
+    for txid in (txid for txid, is_here in sighted.items() if is_here):
         if txid not in known:
             RewindPush.create(device=device.id, txid=txid, detected_at=now, due_at=due_at)
         elif due_at is None or (known[txid].due_at is None and known[txid].first_at is None):

@@ -1,8 +1,9 @@
-"""One node, one bwm with its server and one push service for a file of tests: each test brings wallets of its own."""
+"""One node, one bwm with its server and one push service for all tests here: each brings wallets of its own."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,23 +43,23 @@ class Tower:
         return self.node.rpc("decoderawtransaction", raw)["txid"], raw
 
 
-@pytest.fixture(scope="module")
-def settings() -> str:
-    """More of the section ``[api]``; a file of tests may have its own."""
-    return ""
-
-
-@pytest.fixture(scope="module")
-def tower(bitcoind: Path, settings: str) -> Iterator[Tower]:
+@pytest.fixture(scope="session")
+def tower(bitcoind: Path, mined: Path) -> Iterator[Tower]:
     folder = Path(tempfile.mkdtemp(prefix="bwm-"))
-    with RegtestNode(folder / "node", bitcoind=bitcoind) as node, Expo() as expo:
-        node.mine(110)
+    shutil.copytree(mined, folder / "node")
+    with RegtestNode(folder / "node", bitcoind=bitcoind) as node, running_tower(folder / "bwm", node) as tower:
+        yield tower
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_tower(home: Path, node: RegtestNode, settings: str = "") -> Iterator[Tower]:
+    """``settings``: more of the section ``[api]``, and whatever is to come after it."""
+    with Expo() as expo:
         port = free_port()
-        api = API.format(port=port, push_url=expo.url) + settings
-        bwm = Bwm(folder / "bwm", node, settings=api)
+        bwm = Bwm(home, node, settings=API.format(port=port, push_url=expo.url) + settings)
         try:
             bwm.start()
             yield Tower(node, bwm, expo, port)
         finally:
             bwm.kill()
-    shutil.rmtree(folder, ignore_errors=True)
