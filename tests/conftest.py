@@ -155,6 +155,11 @@ def make_bwm(folder: Path) -> Iterator[Callable[..., Bwm]]:
 
 
 @pytest.fixture
-def bwm(make_bwm: Callable[..., Bwm], node: RegtestNode, receiver: Receiver) -> Bwm:
-    """A bwm beside ``node`` with a file channel and one to ``receiver``. Not started: ``bwm.start()``."""
-    return make_bwm(node, receiver_url=receiver.url())
+def bwm(make_bwm: Callable[..., Bwm], node: RegtestNode, request: pytest.FixtureRequest) -> Bwm:
+    """A bwm beside ``node`` with a file channel, and one to ``receiver`` where the test asks for that.
+
+    Not started: ``bwm.start()``.
+    """
+    if "receiver" not in request.fixturenames:
+        return make_bwm(node)
+    return make_bwm(node, receiver_url=request.getfixturevalue("receiver").url())

@@ -37,7 +37,7 @@ def with_node(bwm, lines: str) -> None:
     bwm.config.write_text(re.sub(r"\[node\]\n.*?\n\n", f"[node]\n{lines}\n\n", text, flags=re.DOTALL))
 
 
-def test_a_healthy_bwm_passes_every_check(bwm):
+def test_a_healthy_bwm_passes_every_check(bwm, receiver):
     bwm.start()
     found = verdicts(bwm)
     assert {verdict for each in found.values() for verdict in each} == {"ok"}
@@ -65,7 +65,7 @@ def test_a_configuration_that_cannot_be_read_fails_with_its_line(bwm):
     assert "line 2: unknown key 'nonsense'" in words(bwm, "configuration", exit_code=1)
 
 
-def test_no_channel_and_a_mistyped_one_fail(bwm):
+def test_no_channel_and_a_mistyped_one_fail(bwm, receiver):
     text = bwm.config.read_text()
     bwm.config.write_text(text.replace('url = "json:', 'url = "jsonn:'))
     found = verdicts(bwm, exit_code=1)
@@ -189,7 +189,7 @@ def test_the_example_of_bitcoin_conf_is_what_bwm_wants(folder, bitcoind):
     assert marks == {"pubhashblock": 100000, "pubrawtx": 100000, "pubsequence": 100000}
 
 
-def test_status_works_with_and_without_a_daemon_and_a_node(node, bwm):
+def test_status_works_with_and_without_a_daemon_and_a_node(node, bwm, receiver):
     status = bwm.status()
     assert (status["running"], status["covered"], status["network"]) == (False, False, "regtest")
     assert status["node"]["height"] == node.height

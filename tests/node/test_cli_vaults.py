@@ -133,7 +133,7 @@ def test_events_are_chosen_by_time_vault_and_kind(node, bwm):
     assert "is no time" in bwm("events", "--since", "soon", exit_code=2).stderr
 
 
-def test_an_acknowledged_alert_is_closed_and_says_by_whom(node, bwm):
+def test_an_acknowledged_alert_is_closed_and_says_by_whom(node, bwm, receiver):
     coin = node.pay(node.new_address(), 50_000)
     node.mine()
     bwm("add-vault", "cold", "--outpoint", coin)
