@@ -65,7 +65,9 @@ def test_an_alert_is_listed_with_its_deliveries(node, guarded, coin, thief, rece
     deliveries = {delivery.pop("channel"): delivery for delivery in alert.pop("deliveries")}
     assert re.fullmatch(TIME, alert.pop("created_at"))
     assert re.fullmatch(TIME, deliveries["log"].pop("delivered_at"))
-    assert deliveries["log"] == {"state": "delivered", "attempts": 1, "last_error": None}
+    assert re.fullmatch(TIME, deliveries["log"].pop("due_at"))
+    waits = {"held": False, "rung": 0}
+    assert deliveries["log"] == {"state": "delivered", "attempts": 1, "last_error": None, **waits}
     assert deliveries["phone"]["attempts"] == 1
     assert alert == {
         "id": told["id"],
