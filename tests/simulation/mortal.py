@@ -92,7 +92,7 @@ class MortalSqlite(peewee.SqliteDatabase):
             raise Killed
         if sql.startswith("PRAGMA synchronous="):
             self._waits_for_disk = sql.endswith("=full")
-        if sql.startswith(_WRITES):
+        if sql.lstrip().startswith(_WRITES):
             self.reaper.point()
             if self.is_full and not self.reaper.is_paused:
                 raise peewee.OperationalError("database or disk is full")
