@@ -81,6 +81,8 @@ def test_an_alert_is_listed_with_its_deliveries(node, guarded, coin, thief, rece
         "state": "open",
         "acknowledged_at": None,
         "acknowledged_by": None,
+        "revision": 0,
+        "snoozed_until": None,
     }
 
 
