@@ -29,6 +29,7 @@ _T = TypeVar("_T")
 
 _READERS = 4
 _SLOW_WAITING = 4
+_HEAD, _HEADERS = 16 * 1024, 100  # bytes, lines
 _BURST, _PER_S = 200, 20  # requests of one address
 _TRIGGERS_BURST, _TRIGGERS_PER_S = 50_000, 1  # transactions that one address may have watched
 
@@ -60,6 +61,7 @@ class App:
         if scope["type"] != "http":
             return  # neither lifespan events nor web sockets are spoken here
         try:
+            _check_head(scope)
             self._check_host(scope)
             self._check_rate(scope)
             await self._route(scope)(scope, receive, send)
@@ -169,6 +171,15 @@ class App:
     def check_commitment(self, network: str, one: Checked) -> None:
         """Raise Problem when the commitment is not one. Call inside a transaction."""
         check_commitment(self._config, network, one)
+
+
+def _check_head(scope: Scope) -> None:
+    """A head that is too large, or that two servers could understand differently (RFC 9112 §6.1)."""
+    close = {"Connection": "close"}
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEAD or len(scope["headers"]) > _HEADERS:
+        raise Problem(431, "The head of the request is too large.", close)
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+        raise Problem(400, "A body has a length or comes in chunks, and not both.", close)
 
 
 def _is_address(name: str) -> bool:
