@@ -2,13 +2,15 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from bwm import drill
+from bwm.actions import plugin
+from bwm.actions.program import Program, refuse_unsafe, run
 from bwm.chain.network import network as network_of
 from bwm.clock import Clock, rfc3339
 from bwm.config import Config
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 
 _HELD_AT = "drill_held_at"
 _LOOK_EVERY_S = 30.0
+_PLUGIN_S = 10
 
 OK, BROKEN, WAITS = "ok", "broken", "waits"
 
@@ -44,6 +47,7 @@ class Rehearsal:
     finder: Finder
     writer: Writer
     judge: Callable[[Changes, int], Changes]  # the policies
+    look: Callable[[Mapping[str, Any]], str | None]  # what is wrong with an order of theirs
 
 
 def rehearsal(config: Config, database: Database, clock: Clock) -> Rehearsal:
@@ -54,7 +58,42 @@ def rehearsal(config: Config, database: Database, clock: Clock) -> Rehearsal:
     writer = Writer(
         database, watch_list, targets_of(config), clock, config.final_depth, lambda: None, lambda alerts: None
     )
-    return Rehearsal(finder, writer, PolicyDesk(config.policies, config.network).judge)
+    return Rehearsal(
+        finder,
+        writer,
+        PolicyDesk(config.policies, config.network).judge,
+        lambda wish: trouble_of(config, wish) or _answers(wish),
+    )
+
+
+def trouble_of(config: Config, wish: Mapping[str, Any]) -> str | None:
+    """What would keep an order of a policy from being carried out, as far as a look can tell; None: nothing."""
+    target = str(wish["target"])
+    match wish["action"]:
+        case "hook" | "plugin":
+            try:
+                refuse_unsafe(target)
+            except BwmError as error:
+                return str(error)
+        case "webhook" if all(one.name != target for one in config.webhooks):
+            return "there is no [[webhook]] of this name in the configuration"
+        case "respond" if all(target not in (one.name, one.name.rpartition("/")[2]) for one in responses.every()):
+            return "there is no response of this name"
+    return None
+
+
+def _answers(wish: Mapping[str, Any]) -> str | None:
+    """Asks a plug-in about a block in which nothing happened, as it is asked of every block."""
+    if wish["action"] != plugin.NAME:
+        return None
+    info: dict[str, list[object]] = {"new_attempts": [], "successful_attempts": [], "revaulted_attempts": []}
+    asked = {"method": "new_block", "block_height": 0, "blockheight": 0, "config": None, "block_info": info}
+    try:
+        said = run(Program([str(wish["target"])], _PLUGIN_S), (json.dumps(asked) + "\n").encode(), {})
+        json.loads(said)
+    except (BwmError, ValueError, RecursionError) as error:
+        return f"it does not answer: {error}"
+    return None
 
 
 def hold(config: Config, database: Database, clock: Clock, parts: Rehearsal, vault: str | None) -> str:
@@ -73,15 +112,16 @@ def hold(config: Config, database: Database, clock: Clock, parts: Rehearsal, vau
             f"A theft from vault {name} would be told to nobody: the matcher found {len(finding.found)} transactions, "
             f"and the policies asked for no alert. Check them: bwm show-vault {name}"
         )
-    times = {"matched_s": round(matched - began, 3), "decided_s": round(clock.monotonic() - matched, 3)}
+    would = [{**wish, "trouble": parts.look(wish)} for wish in exercise.would]
+    times = {"would": would, "matched_s": round(matched - began, 3), "decided_s": round(clock.monotonic() - matched, 3)}
     with database.transaction():
         settings.write(_HELD_AT, str(now))
         commit(database, _timed(exercise.changes, times), targets_of(config), now)
     return str(schema.Alert.get(schema.Alert.case == f"drill/{number}/0").id)
 
 
-def _timed(changes: Changes, times: dict[str, float]) -> Changes:
-    """The same, with how long the stages took that are over."""
+def _timed(changes: Changes, times: Mapping[str, object]) -> Changes:
+    """The same, with how the stages went that are over."""
     [event] = changes.events
     event = replace(event, detail={**event.detail, **times})
     return replace(changes, events=(event,), alerts=tuple(replace(change, event=event) for change in changes.alerts))
@@ -156,7 +196,8 @@ def _told(config: Config, alert: Any) -> Iterator[dict[str, Any]]:
 def _would(wishes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for wish in wishes:
         after = f" {wish['delay_s']} seconds later" if wish["delay_s"] else ""
-        yield _stage(f"{wish['action']} {wish['target']}", WAITS, f"would be carried out{after}, and is not in a drill")
+        name, trouble = f"{wish['action']} {wish['target']}", wish["trouble"]
+        yield _stage(name, BROKEN if trouble else OK, trouble or f"would be carried out{after}, and is not in a drill")
 
 
 def _responses(vault: str) -> Iterator[dict[str, Any]]:

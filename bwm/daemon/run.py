@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from bwm.daemon.bell import BlockWaiter
 from bwm.daemon.connect import connect, endpoints_of, reach
 from bwm.daemon.deeds import DeedWorker
 from bwm.daemon.dispatch import ChannelWorker
-from bwm.daemon.drill import DrillWatch, Rehearsal
+from bwm.daemon.drill import DrillWatch, Rehearsal, trouble_of
 from bwm.daemon.finder import Finder
 from bwm.daemon.follow_chain import ChainFollower
 from bwm.daemon.follow_mempool import MempoolFollower
@@ -284,6 +285,7 @@ class Daemon:
             self._desk,
         )
         health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
+        rehearsal = Rehearsal(finder, writer, self._desk.judge, partial(trouble_of, config))
         by_schedule = config.network != "regtest"
         return Parts(
             database=database,
@@ -296,7 +298,7 @@ class Daemon:
             armed_locks=ArmedLockWatch(self.node, writer),
             probe=CoinProbe(self.node, writer, clock),
             health=health,
-            drills=DrillWatch(config, database, clock, Rehearsal(finder, writer, self._desk.judge)),
+            drills=DrillWatch(config, database, clock, rehearsal),
             proofs=ProofWatch(config, clock, health),
             host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
         )

@@ -49,6 +49,42 @@ def acknowledge_the_drill(bwm):
     bwm("ack", told["id"], "--by", "alice")
 
 
+def test_the_report_names_what_the_policies_would_do_and_cannot(node, tmp_path):
+    address = node.new_address()
+    node.pay(address, 5_000_000)
+    node.mine()
+    silent, hook = tmp_path / "silent", tmp_path / "siren"
+    for program in (silent, hook):
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+    bwm = Bwm(tmp_path / "bwm", node, settings=POLICIES.format(silent=silent, hook=hook))
+    bwm("add-vault", "cold", "--address", address)
+    bwm.start()
+    try:
+        hook.unlink()
+        report = json.loads(bwm("drill", "--wait", "1s", "--json", exit_code=1).stdout)
+    finally:
+        bwm.kill()
+    broken = {words.partition(":")[0] for words in report["broken"]}
+    assert {f"plugin {silent}", f"hook {hook}", "respond sweep"} <= broken
+    assert report["stages"][-1]["words"] == "nobody has acknowledged yet"
+    assert bwm.rows("SELECT 1 FROM outbox WHERE action <> 'alert'") == []
+
+
+POLICIES = """
+[[policy]]
+name = "asked first"
+on = ["trigger.seen"]
+plugin = "{silent}"
+then = [{{ alert = ["owner"], severity = "emergency" }}]
+
+[[policy]]
+name = "loud"
+on = ["trigger.seen"]
+then = [{{ hook = ["{hook}"] }}, {{ respond = "sweep", after = "20m" }}]
+"""
+
+
 def test_what_keeps_a_drill_from_being_held_is_said(drilled):
     assert "no vault" in drilled("drill", "--vault", "hot", exit_code=2).stderr.lower()
     drilled("add-vault", "promise", "--txid", "ab" * 32)
