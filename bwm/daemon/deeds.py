@@ -18,7 +18,7 @@ from bwm.actions.deed import Deed
 from bwm.clock import Clock
 from bwm.config_policies import WebhookConfig
 from bwm.daemon.policy_desk import PolicyDesk
-from bwm.db import announcements, orders, sightings
+from bwm.db import announcements, orders, outbox, sightings
 from bwm.db.alerts import Target
 from bwm.db.commit import commit
 from bwm.db.database import Database
@@ -133,6 +133,9 @@ class DeedWorker(threading.Thread):
         claimed: list[tuple[Due, int]] = []
         targets = set(self._busy)
         now = self._clock.now()
+        if orders.any_silent(now):
+            with self._database.transaction():
+                outbox.lapse(now)
         for order in orders.due(list(ACTIONS), now, self._busy) if at_most > 0 else ():
             if len(claimed) >= at_most or order.target in targets:
                 continue

@@ -49,6 +49,14 @@ def due(actions: Collection[str], now: int, busy: Collection[str] = (), at_most:
     return [_due(row) for row in rows.limit(at_most)]
 
 
+def any_silent(now: int) -> bool:
+    """Whether somebody took an order of a decision and did not report in time: see ``outbox.lapse``."""
+    table = schema.Order
+    over = (table.lease_until < now) | (table.lease_until > now + LEASE_S)
+    wanted = (table.state == str(State.IN_FLIGHT)) & table.decision.is_null(False) & over
+    return bool(table.select().where(wanted).exists())
+
+
 def _due(row: Any) -> Due:
     decision = row.decision
     return Due(
