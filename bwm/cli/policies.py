@@ -17,7 +17,7 @@ from bwm.config import Config
 from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.replay import Compared, Outcome, replay_blocks, replay_journal
 from bwm.daemon.targets import targets_of
-from bwm.db import orders
+from bwm.db import orders, responses
 from bwm.db.commit import commit
 from bwm.errors import BwmError, UsageError
 from bwm.plan import plan_operation
@@ -45,7 +45,8 @@ def check_policies(session: Session, file: Path | None, as_json: bool) -> None:
     """
     config = session.config()
     policies = _policies_in(file, config) if file else config.policies
-    doubts = {policy.name: _doubts(policy, config) for policy in policies}
+    known = _responses(session, config)
+    doubts = {policy.name: _doubts(policy, config, known) for policy in policies}
     faults = {policy.name: _faults(policy) for policy in policies}
     silent = unheard(policies)
     if as_json:
@@ -101,7 +102,16 @@ def _faults(policy: Policy) -> list[str]:
     return faults
 
 
-def _doubts(policy: Policy, config: Config) -> list[str]:
+def _responses(session: Session, config: Config) -> dict[str, bool] | None:
+    """The responses there are by their whole names, and whether they are armed; None without a database."""
+    path = config.database_url.removeprefix("sqlite:///")
+    if config.database_url.startswith("sqlite:") and not Path(path).exists():
+        return None
+    with session.database(config):
+        return {one.name: one.armed for one in responses.every()}
+
+
+def _doubts(policy: Policy, config: Config, known: dict[str, bool] | None) -> list[str]:
     """What may not be meant."""
     doubts = []
     for step in policy.alerts:
@@ -111,13 +121,22 @@ def _doubts(policy: Policy, config: Config) -> list[str]:
             theirs = [channel for channel in config.channels if person in channel.people]
             if all(channel in deaf for channel in theirs):
                 doubts.append(f"no channel of {person} takes an alert that is only {loudest}")
-    if any(step.action == "respond" and _is_at_once(step) for _, step in policy.deeds):
-        doubts.append("a response is sent at once: nobody can stop it (see after, unless and approval)")
+    for _, deed in policy.deeds:
+        if deed.action == "respond":
+            doubts += _doubts_of_response(deed, known)
     return doubts
 
 
-def _is_at_once(step: DeedStep) -> bool:
-    return not step.after_s and step.approval_s is None
+def _doubts_of_response(deed: DeedStep, known: dict[str, bool] | None) -> list[str]:
+    doubts = []
+    if not deed.after_s and deed.approval_s is None:
+        doubts.append("a response is sent at once: nobody can stop it (see after, unless and approval)")
+    if known is None:
+        return doubts
+    names = [name for name in known if deed.target in (name, name.partition("/")[2])]
+    if not names:
+        doubts.append(f"no vault has a response {deed.target!r} yet: `bwm add-response` adds one")
+    return doubts + [f"{name} is not armed: `bwm arm {name}`" for name in sorted(names) if not known[name]]
 
 
 @click.command()

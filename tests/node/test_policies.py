@@ -8,7 +8,10 @@ import time
 import pytest
 
 from regtest.node import wait_until
+from tests.node.response_stage import allow, fund, protect
 
+KEY = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4"
+SECRET_KEY = "cMahea7zqjxrtgAbB7LSGbcQUr1uX1ojuat9jZodMN87Lc8ycuM4"  # the number five, for regtest
 SECRET = "0123456789abcdef0123456789abcdef"
 
 PEOPLE = """
@@ -139,3 +142,71 @@ def test_an_announced_spend_is_quiet_and_the_next_one_is_not(node, cold, home):
     blocks = cold("replay", "--blocks", "--from", node.height, "--json")
     again = [json.loads(line) for line in blocks.stdout.splitlines()]
     assert {one["event"]["txid"] for one in again} >= {announced, more}
+
+
+ARMED = """
+[[policy]]
+name = "robbery"
+on = ["trigger.seen"]
+when = {{ vault = "cold", announced = false }}
+then = [{{ alert = ["owner"] }}, {{ respond = "safe", approval = "2h" }}]
+
+[announcements]
+must_sign = true
+keys = {{ owner = "{key}" }}
+"""
+
+
+def test_a_policy_answers_a_robbery_when_a_person_says_yes_and_a_forged_announcement_does_not_stop_it(node, make_bwm):
+    vault = fund(node)
+    bwm = make_bwm(node, settings=allow(vault) + ARMED.format(key=KEY))
+    protect(bwm, vault, [vault.response(20)])
+    bwm("arm", "cold/safe")
+    bwm.start()
+
+    announcement = ("announce", "cold", "--txid", vault.unvault.txid)
+    message, signature = bwm.home / "message", bwm.home / "signature"
+    assert "signature is missing" in bwm(*announcement, exit_code=2).stderr
+    message.write_text(bwm(*announcement, "--print-message").stdout)
+    signature.write_text(node.rpc("signmessagewithprivkey", SECRET_KEY, "another text"))
+    assert (
+        "is by none of the keys" in bwm("announce", "--message", message, "--signature", signature, exit_code=2).stderr
+    )
+    assert len(bwm.events("announcement.refused")) == 2
+    bwm.wait_for_alert(kind="announcement.refused", severity="high")
+
+    node.send(vault.unvault.hex)
+    decided = bwm.wait_for_event("policy.decided", txid=vault.unvault.txid)
+    assert decided["detail"]["orders"][0]["action"] == "respond"
+    assert bwm.events("response.decided") == [], "nobody has said yes"
+    bwm("approve", decided["detail"]["decision"], "--by", "alice")
+    sent = bwm.wait_for_event("response.sent")
+    assert sent["txid"] in node.mempool()
+
+    signature.write_text(node.rpc("signmessagewithprivkey", SECRET_KEY, message.read_text().strip()))
+    bwm("announce", "--message", message, "--signature", signature)
+    assert "was made before" in bwm("announce", "--message", message, "--signature", signature, exit_code=2).stderr
+    [listed] = bwm.json("list-announcements")
+    assert (listed["state"], listed["signed_by"]) == ("open", "owner")
+    bwm("cancel-announcement", listed["id"])
+    assert bwm.json("list-announcements")[0]["state"] == "cancelled"
+    assert "is cancelled already" in bwm("cancel-announcement", listed["id"], exit_code=2).stderr
+
+
+def test_policies_are_explained_and_what_cannot_be_run_is_said(node, make_bwm, home):
+    bwm = make_bwm(node, settings=PEOPLE.format(home=home) + POLICIES.format(home=home, url="http://127.0.0.1:9"))
+    wrong = bwm("check-policies", exit_code=1)
+    assert f"WRONG: {home}/siren cannot be run: No such file" in wrong.stdout
+    (home / "siren").write_text("#!/bin/sh\n")
+    (home / "siren").chmod(0o755)
+    told = bwm("check-policies").stdout
+    assert "1. Alert family, as critical." in told
+    assert f"2. Run {home}/siren --loud." in told
+    assert "4. After 1 hour run" in told
+    assert bwm.json("check-policies")["policies"][0]["faults"] == []
+    other = bwm.home / "other.toml"
+    other.write_text('[[policy]]\nname = "x"\non = ["trigger.seen"]\nthen = [{ respond = "safe" }]\n')
+    bwm("list-vaults")  # makes the database
+    doubts = bwm("check-policies", other).stdout
+    assert "a response is sent at once" in doubts
+    assert "no vault has a response 'safe'" in doubts
