@@ -56,7 +56,7 @@ class Spend:
 
     outpoint: str
     sats: int
-    key: Key
+    key: Key | None  # None: anybody may spend it (an anchor), and nothing is shown
     script: bytes | None = None  # the witness script; None: P2WPKH
     path: tuple[bytes, ...] = ()  # what stands between signature and script
     sequence: int = REPLACEABLE
@@ -91,6 +91,9 @@ def build(spends: Sequence[Spend], outputs: Sequence[tuple[int, bytes]], version
     tail = locktime.to_bytes(4, "little")
     witnesses = b""
     for place, spend in enumerate(spends):
+        if spend.key is None:
+            witnesses += b"\x00"
+            continue
         signature = spend.key.sign(_digest(spends, place, outputs, head, tail)) + bytes([spend.sighash])
         stack = [signature, *spend.path, spend.script] if spend.script else [signature, spend.key.public]
         witnesses += varint(len(stack)) + b"".join(map(sized, stack))
@@ -113,6 +116,7 @@ def _digest(
     paid = {ALL: sha256d(b"".join(wire)), NONE: bytes(32)}.get(base)
     if paid is None:
         paid = sha256d(wire[place]) if place < len(wire) else bytes(32)
+    assert spend.key
     code = spend.script or spend.key.script_code
     return sha256d(
         head + prevouts + sequences + spend.wire + sized(code) + spend.sats.to_bytes(8, "little")
@@ -158,8 +162,16 @@ class TimelockedVault:
         return self._at(feerate, spend, self.safe.script, 2, None, 0)
 
     def child(self, parent: Built, sats: int, fee: int, source: Spend | None = None) -> Built:
-        """Spends a parent's output 0 to safety, so that both pay ``fee`` together. ``sats``: what that output holds."""
-        spends = [Spend(f"{parent.txid}:0", sats, self.safe), *([source] if source else [])]
+        """Spends a parent's output 0 and its anchor to safety, so that both pay ``fee`` together.
+
+        ``sats``: what output 0 holds.
+        """
+        anchors = [
+            Spend(f"{parent.txid}:{vout}", held, None)
+            for vout, (held, script) in enumerate(parent.outputs)
+            if script == ANCHOR
+        ]
+        spends = [Spend(f"{parent.txid}:0", sats, self.safe), *anchors, *([source] if source else [])]
         left = sats - fee + (source.sats if source else 0)
         return build(spends, [(left, self.safe.script)], version=3)
 

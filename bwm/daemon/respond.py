@@ -29,7 +29,7 @@ from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.db.orders import guard_facts
 from bwm.db.responses import StoredResponse
-from bwm.errors import ConfigError, DatabaseUnwritable, NodeError, UsageError, WrongNetwork
+from bwm.errors import ConfigError, DatabaseUnwritable, NodeError, NodeRefused, UsageError
 from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Changes
 from bwm.plan_response import plan_broadcast, plan_dropped
@@ -131,13 +131,11 @@ class Responder(threading.Thread):
             with self._database.passing_trouble():
                 self._work()
             self._is_down = False
-        except WrongNetwork as error:
-            log.critical("response.wrong_network", error=str(error))
         except DatabaseUnwritable:
             return  # whoever writes the journal says so
         except NodeError as error:
             if not self._is_down:
-                log.warning("response.node_away", error=str(error))
+                log.warning("response.node_failing", error=str(error))
             self._is_down = True
 
     def _work(self) -> None:
@@ -147,7 +145,7 @@ class Responder(threading.Thread):
             tip = self._node.tip()
             taken = [following for order in due if (following := self._take(order, tip))]
             for following in (*live, *taken):
-                self._follow(following, tip)
+                self._follow_apart(following, tip)
         self.readiness.look()
 
     # From an order to a broadcast
@@ -182,16 +180,21 @@ class Responder(threading.Thread):
 
     def _guard_facts(self, order: DueOrder) -> GuardFacts:
         true = set()
-        if order.event_key and broadcasts.acknowledged(order.event_key):
-            true.add("acknowledged")
         if order.trigger_txid and not stands(self._node, order.vault, order.trigger_txid, ()):
             true.add("vanished")
         if self._obstacle():
             true.add("blind")
         facts = guard_facts(order.decision, self._network.name, self._clock.now())
-        return replace(facts, true=facts.true | true, on_hold=responses.is_held())
+        return replace(facts, true=facts.true | true, on_hold=False)  # a hold is told, and waited for, once it is taken
 
     # From a broadcast to its burial
+
+    def _follow_apart(self, following: Following, tip: BlockRef) -> None:
+        """What the node says of one must not keep the others waiting."""
+        try:
+            self._follow(following, tip)
+        except NodeRefused as error:
+            log.warning("response.node_refused", broadcast=following.broadcast.id, error=str(error))
 
     def _follow(self, following: Following, tip: BlockRef) -> None:
         response = responses.get(following.response_id)
@@ -295,6 +298,11 @@ class Responder(threading.Thread):
         self._tries[broadcast.id] = _Try(now, scene.tip.hash, last.is_deep if last else False)
         coins = look_up_coins(self._node, [tx for step in scene.steps for tx in step.txs], _coins(scene.steps))
         scene = replace(scene, steps=[priced(step, coins.known) for step in scene.steps])
+        if broadcast.position is None:  # nothing was sent yet: its guard may still call it off
+            answer = holds(scene.following.order.guard, self._guard_facts(scene.following.order))
+            if answer.ruling is Ruling.DROP:
+                self._move(scene, Look.CALLED_OFF, "guard", f"it is not sent: {answer.reason}")
+                return
         time_left = self._time_left(scene, coins.spent_by)
         if hindrance := self._hindrance(scene, time_left, coins.present):
             self._move(scene, Look.HINDERED, *hindrance)

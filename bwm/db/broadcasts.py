@@ -7,9 +7,9 @@ from typing import Any
 
 from bwm.chain.block import BlockRef
 from bwm.db import decisions
-from bwm.db.schema import Alert, Event, Order
 from bwm.db.schema import Broadcast as Row
 from bwm.db.schema import Decision as DecisionRow
+from bwm.db.schema import Event, Order
 from bwm.errors import UsageError
 from bwm.order import State as OrderState
 from bwm.policy.decision import Decision, Wish
@@ -36,7 +36,6 @@ class DueOrder:
     reason: str
     guard: Guard
     arguments: Mapping[str, Any]
-    event_key: str | None  # of the event that was decided on; None: a person's word
     trigger_txid: str | None
 
     @property
@@ -85,18 +84,8 @@ def _order(row: Any) -> DueOrder:
         reason=row.decision.reason,
         guard=Guard.from_json(row.guard),
         arguments=json.loads(row.arguments),
-        event_key=event.key if event else None,
         trigger_txid=event.txid if event else None,
     )
-
-
-_ANSWERED = (Alert.state == "acknowledged") & (Alert.under_duress == 0)  # a forced answer is none
-
-
-def acknowledged(event_key: str) -> bool:
-    """Whether a person acknowledged the alert that an event belongs to."""
-    query: Any = Alert.select().join(Event, on=(Alert.event == Event.seq) | (Alert.last_event == Event.seq))
-    return bool(query.where((Event.key == event_key) & _ANSWERED).exists())
 
 
 def order_by_hand(name: str, vault: str, network: str, now: int) -> int:

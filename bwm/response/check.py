@@ -6,7 +6,7 @@ Whoever holds a transaction can send it. So one that could ever pay a stranger i
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bwm.chain.outpoint import outpoint_text, txid_text
+from bwm.chain.outpoint import outpoint_key, outpoint_text, txid_text
 from bwm.chain.script import ScriptType, is_unspendable, script_type
 from bwm.chain.sighash import ANYONECANPAY, SIGHASH_ALL, flag_words, flags_shown, sighashes
 from bwm.chain.tx import Input, Output, Tx
@@ -56,6 +56,10 @@ def examine_child(child: Tx, parent: Tx, ground: Ground) -> Findings:
     if not any(txid_text(item.spends[:32]) == parent.txid for item in child.inputs):
         faults.append(f"the child does not spend an output of {parent.txid}")
     faults += [fault for place, flags in enumerate(shown) for fault in _flag_faults(place, flags)]
+    spent = {item.spends for item in child.inputs}
+    for vout, output in enumerate(parent.outputs):
+        if output.sats == 0 and not is_unspendable(output.script) and outpoint_key(parent.txid, vout) not in spent:
+            faults.append(f"the child leaves output {vout} of 0 sat unspent, and nodes then take neither of them")
     flags = tuple(dict.fromkeys(flag_words(flag) for flags in shown for flag in flags))
     return Findings(tuple(f"child: {fault}" for fault in faults), (), flags)
 

@@ -54,15 +54,23 @@ def by_hand(bwm: Bwm, name: str = "cold/safe") -> None:
     bwm("broadcast", name, stdin=f"{name.partition('/')[0]}\n")
 
 
-def decide(bwm: Bwm, event: dict[str, Any], target: str = "safe", guard: Guard | None = None, delay_s: int = 0) -> None:
+def decide(bwm: Bwm, event: dict[str, Any], **order: Any) -> None:
     """What a policy writes down: its decision on an event of the journal, with the order for a response."""
     settings = load(bwm.config)
     database = Database(settings.database_url, settings.network)
-    with database.connection(), database.transaction():
-        about = journal.get(event["seq"])
-        wish = Wish(0, "respond", target, guard=guard, delay_s=delay_s)
-        decided = Decision("theft", "1", about, "coins of the vault move", about.vault, wishes=(wish,))
-        decisions.put([decided], {about.key: event["seq"]}, settings.network, int(time.time()))
+    with database.connection():
+        write_decision(database, event["seq"], **order)
+
+
+def write_decision(
+    database: Database, seq: int, *, target: str = "safe", guard: Guard | None = None, delay_s: int = 0
+) -> None:
+    """The same in an open database."""
+    about = journal.get(seq)
+    wish = Wish(0, "respond", target, guard=guard, delay_s=delay_s)
+    decided = Decision("theft", "1", about, "coins of the vault move", about.vault, wishes=(wish,))
+    with database.transaction():
+        decisions.put([decided], {about.key: seq}, database.network, int(time.time()))
 
 
 def small_blocks(bitcoind: Path) -> list[str]:

@@ -1,19 +1,28 @@
 """Responses sent, followed and buried, beside a real node."""
 
 import json
+import subprocess
 import time
 
 import pytest
 
 from regtest.node import wait_until
-from tests.node.response_stage import Crowd, allow, decide, fund, protect, small_blocks
+from tests.node.response_stage import Crowd, allow, by_hand, decide, fund, protect, small_blocks, write
+
+POLICY = """
+[[policy]]
+name = "theft"
+on = ["trigger.seen", "trigger.confirmed"]
+when = { vault = "cold" }
+then = [{ respond = "cold/safe", after = "3s", unless = "acknowledged" }]
+"""
 
 
 @pytest.fixture
 def stage(node, make_bwm):
-    """A vault with a ladder of three steps, armed, and a daemon that watches it."""
+    """A vault with a ladder of three steps, armed, a policy that orders it, and a daemon that watches."""
     vault = fund(node)
-    bwm = make_bwm(node, settings=allow(vault))
+    bwm = make_bwm(node, settings=f"{POLICY}{allow(vault)}")
     steps = [vault.response(rate) for rate in (5, 20, 80)]
     protect(bwm, vault, steps)
     bwm.start()
@@ -28,10 +37,10 @@ def kinds(bwm):
 def test_a_theft_is_answered_followed_and_buried(stage):
     node, bwm, vault, steps = stage
     node.send(vault.unvault.hex)
-    seen = bwm.wait_for_event("trigger.seen", txid=vault.unvault.txid)
-    assert bwm.events("response.decided") == []
-    decide(bwm, seen)
+    decided = bwm.wait_for_event("policy.decided", txid=vault.unvault.txid)
+    assert bwm.events("response.sent") == []
     sent = bwm.wait_for_event("response.sent")
+    assert sent["at"] >= decided["at"] + 3
     assert sent["txid"] in node.mempool()
     assert sent["detail"]["trigger"] == vault.unvault.txid
     node.mine()
@@ -43,6 +52,15 @@ def test_a_theft_is_answered_followed_and_buried(stage):
     assert kinds(bwm)[-4:] == ["decided", "sent", "confirmed", "buried"]
     wait_until(lambda: bwm.json("list-responses")[0]["verdict"] == "used", "the verdict")
     assert steps[0].hex not in bwm.log_text() + bwm.alerts_file.read_text() + json.dumps(bwm.events())
+
+
+def test_an_acknowledgement_in_time_keeps_it_back(stage):
+    node, bwm, vault, steps = stage
+    node.mine_exactly([vault.unvault.hex])
+    bwm.wait_for_event("policy.decided")
+    bwm("ack", "--all", "--by", "owner")
+    assert "acknowledged" in bwm.wait_for_event("response.called_off")["reason"]
+    assert not node.mempool() & {step.txid for step in steps}
 
 
 def test_a_ladder_outruns_the_thief_through_full_blocks_a_reorg_and_a_kill(make_node, make_bwm, bitcoind):
@@ -97,3 +115,28 @@ def test_a_ladder_outruns_the_thief_through_full_blocks_a_reorg_and_a_kill(make_
     story = ["decided", "raised", "confirmed", "reorged", "confirmed", "buried"]
     words = [kind.partition(".")[2] for kind in told]
     assert [word for word in words if word in story] == story
+
+
+@pytest.mark.parametrize("setting", [["-mempooltruc=enforce"], ["-corepolicy=1"]])
+def test_a_response_without_a_fee_goes_with_its_child_where_the_node_takes_such_pairs(
+    make_node, make_bwm, bitcoind, setting
+):
+    """R18 and feature 78: version 3, no fee, an anchor of nothing, and a child that pays for both."""
+    known = subprocess.run([bitcoind, "-help"], capture_output=True, text=True, check=True).stdout
+    node = make_node(extra_args=setting if setting[0].partition("=")[0] in known else [])
+    vault = fund(node)
+    bwm = make_bwm(node, settings=allow(vault))
+    bwm("add-vault", "cold", "--txid", vault.unvault.txid, "--outpoint", vault.deposit.outpoint)
+    parent = vault.response(0, version=3, anchor=0)
+    child = vault.child(parent, parent.outputs[0][0], 6_000)
+    files = [*write(bwm.home, [parent]), *write(bwm.home, [child], "--child")]
+    added = bwm("add-response", "cold", "safe", *files, *write(bwm.home, [vault.unvault], "--parent"))
+    assert "ready" in added.stdout
+    bwm.start()
+    node.mine_exactly([vault.unvault.hex])
+    bwm.wait_for_event("trigger.confirmed")
+    by_hand(bwm)
+    assert bwm.wait_for_event("response.sent")["txid"] == parent.txid
+    assert {parent.txid, child.txid} <= node.mempool()
+    node.mine()
+    bwm.wait_for_event("response.confirmed")

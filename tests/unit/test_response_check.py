@@ -79,6 +79,11 @@ def test_a_child_must_spend_its_parent_and_pay_to_safety():
     assert examine_child(tx(child), tx(parent), known).faults == ()
     other = tx(VAULT.response(7))
     assert any("does not spend an output" in fault for fault in examine_child(tx(child), other, known).faults)
+    anchored = VAULT.response(0, version=3, anchor=0)
+    careless = VAULT.child(parent, parent.outputs[0][0], 5_000)
+    raw = careless.hex.replace(bytes.fromhex(parent.txid)[::-1].hex(), bytes.fromhex(anchored.txid)[::-1].hex())
+    left = examine_child(parse_tx(bytes.fromhex(raw)), tx(anchored), known).faults
+    assert any("output 1 of 0 sat unspent" in fault for fault in left)
     strange = Ground((), (), (), known.coins)
     assert any("not allowed" in fault for fault in examine_child(tx(child), tx(parent), strange).faults)
 
