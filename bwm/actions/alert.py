@@ -8,7 +8,7 @@ from bwm.channels.channel import Channel, ChannelSettings, Message
 from bwm.drill import SEEN, as_told
 from bwm.event import Event, alert_id
 from bwm.language import language
-from bwm.wording import Reader, Telling, tell, tell_unreadable
+from bwm.wording import Coming, Reader, Telling, tell, tell_unreadable
 
 NAME = "alert"
 
@@ -24,6 +24,7 @@ class Story:
     opened_at: int  # unix seconds
     answer_code: str | None = None  # acknowledges it as this message tells it
     repeats_at: int | None = None  # unix seconds: when it is told again unless somebody answers
+    coming: tuple[Coming, ...] = ()  # responses that wait for their time
 
 
 class Attempt(Protocol):
@@ -54,7 +55,7 @@ def reader_of(settings: ChannelSettings) -> Reader:
 def message(story: Story, attempt: Attempt, reader: Reader, now: int) -> Message:
     """What the channel is given to say."""
     is_drill = story.about.kind == SEEN
-    telling = Telling(story.alert_id, story.opened_at, story.repeats_at, story.answer_code, is_drill)
+    telling = Telling(story.alert_id, story.opened_at, story.repeats_at, story.answer_code, is_drill, story.coming, now)
     text = tell(as_told(story.about), as_told(story.latest), telling, reader)
     return Message(
         alert_id=story.alert_id,

@@ -17,6 +17,8 @@ APPROVED, VETOED = "policy.approved", "policy.vetoed"
 HOLD = "hold"
 """The setting that holds everything that cannot be taken back, while it is 1."""
 
+RESPOND = "respond"
+
 _CLAIMABLE = (str(State.PENDING), str(State.UNCERTAIN))
 
 
@@ -55,6 +57,19 @@ def any_silent(now: int) -> bool:
     over = (table.lease_until < now) | (table.lease_until > now + LEASE_S)
     wanted = (table.state == str(State.IN_FLIGHT)) & table.decision.is_null(False) & over
     return bool(table.select().where(wanted).exists())
+
+
+def to_come(vault: str | None, txid: str | None) -> list[tuple[str, int, int, Guard]]:
+    """Responses to a transaction that wait for their time: name, when (unix seconds), decision, and their guard."""
+    if vault is None or txid is None:
+        return []
+    table = schema.Order
+    wanted = (table.action == RESPOND) & table.state.in_(_CLAIMABLE) & table.due_at.is_null(False)
+    wanted &= (schema.Event.vault == vault) & (schema.Event.txid == txid)
+    rows: Any = table.select(table, schema.Decision).join(schema.Decision).join(schema.Event).where(wanted)
+    return [
+        (row.target, row.due_at, row.decision_id, Guard.from_json(row.guard)) for row in rows.order_by(table.due_at)
+    ]
 
 
 def _due(row: Any) -> Due:

@@ -4,6 +4,6 @@ What happened and to which vault, how much, how long there is, what bwm does nex
 """
 
 from bwm.wording.reader import Reader
-from bwm.wording.tell import Telling, Text, tell, tell_digest, tell_test, tell_unreadable, title
+from bwm.wording.tell import Coming, Telling, Text, tell, tell_digest, tell_test, tell_unreadable, title
 
-__all__ = ["Reader", "Telling", "Text", "tell", "tell_digest", "tell_test", "tell_unreadable", "title"]
+__all__ = ["Coming", "Reader", "Telling", "Text", "tell", "tell_digest", "tell_test", "tell_unreadable", "title"]

@@ -1,7 +1,7 @@
 """The sentences for each kind of event: a headline, what happened, what bwm does next, what a person can do.
 
-Every text is marked for the catalogues. ``{height}``, ``{subject}`` and ``{duration}`` are filled in where the event
-has them.
+Every text is marked for the catalogues. ``{height}``, ``{subject}``, ``{response}`` and ``{duration}`` are filled in
+where the event has them.
 """
 
 from collections.abc import Mapping
@@ -96,6 +96,60 @@ TITLES: Mapping[str, str] = {
     "node.chain_replaced": mark("The node's chain was replaced"),
     "node.restored": mark("The database is an older backup"),
     "node.stopped": mark("bwm has stopped"),
+    "response.added": mark("The response {response} was added"),
+    "response.removed": mark("The response {response} was removed"),
+    "response.armed": mark("The response {response} was armed"),
+    "response.disarmed": mark("The response {response} was disarmed"),
+    "response.hold_on": mark("All responses are on hold"),
+    "response.hold_off": mark("Responses are no longer on hold"),
+    "response.ready": mark("The response {response} would work"),
+    "response.unproven": mark("The response {response} cannot be proven yet"),
+    "response.weak": mark("The response {response} may be mined too late"),
+    "response.void": mark("The response {response} would not work"),
+    "response.used": mark("The response {response} is used"),
+    "response.decided": mark("The response {response} is to be sent"),
+    "response.waiting": mark("The response {response} has to wait"),
+    "response.held": mark("The response {response} is held back, somebody must act"),
+    "response.sent": mark("The response {response} was sent"),
+    "response.raised": mark("The response {response} was sent with a higher fee"),
+    "response.outbid": mark("The response {response} was outbid by another transaction"),
+    "response.evicted": mark("The response {response} left the mempool unmined"),
+    "response.refused": mark("The node refuses the response {response}"),
+    "response.conflicted": mark("A block holds another spend than the response {response}"),
+    "response.confirmed": mark("The response {response} was mined in block {height}"),
+    "response.reorged": mark("The block of the response {response} left the chain"),
+    "response.buried": mark("The response {response} is final"),
+    "response.lost": mark("The response {response} came too late"),
+    "response.called_off": mark("The response {response} was called off"),
+    "announcement.made": mark("Somebody announced a spend"),
+    "announcement.refused": mark("Somebody tried to announce a spend and was refused"),
+    "announcement.met": mark("The announced spend has come"),
+    "announcement.broken": mark("A spend does not keep to its announcement"),
+    "announcement.reused": mark("A second spend uses an announcement that is used up"),
+    "announcement.cancelled": mark("An announcement was taken back"),
+    "announcement.expired": mark("An announcement was not used"),
+    "policy.decided": mark("A policy has decided"),
+    "policy.approved": mark("Somebody approved a decision"),
+    "policy.vetoed": mark("Somebody vetoed a decision"),
+    "hook.done": mark("A hook has run"),
+    "hook.failed": mark("A hook failed"),
+    "hook.dropped": mark("A hook was not run"),
+    "webhook.done": mark("A server was told"),
+    "webhook.failed": mark("A server could not be told"),
+    "webhook.dropped": mark("A server was not told"),
+    "plugin.answered": mark("A plug-in answered"),
+    "plugin.failed": mark("A plug-in gave no answer"),
+    "drill.seen": mark("A drill was held"),
+    "drill.missed": mark("Nobody answered a drill in time"),
+    "drill.failed": mark("A drill could not be held"),
+    "alert.acknowledged": mark("Somebody has read an alert"),
+    "alert.unacknowledged": mark("The answer to an alert was taken back"),
+    "alert.snoozed": mark("An alert was put off"),
+    "alert.code_refused": mark("A wrong code was typed"),
+    "alert.duress": mark("Somebody was forced to answer an alert"),
+    "channel.unproved": mark("Nobody knows whether a channel works: {subject}"),
+    "channel.proved": mark("A channel has proved that it works: {subject}"),
+    "channel.device_retired": mark("A telephone is not reached any more"),
 }
 
 WHAT: Mapping[str, str] = {
@@ -146,6 +200,12 @@ WHAT: Mapping[str, str] = {
     "node.chain_replaced": mark("The node was replaced or the chain rewritten. bwm reads everything again."),
     "node.restored": mark("What was added, removed or acknowledged since is not in it."),
     "node.stopped": mark("It watches nothing any more."),
+    "response.decided": mark("A transaction that was signed in advance is sent, to move the coins to safety."),
+    "response.sent": mark("It is in the mempool: not mined yet."),
+    "response.confirmed": mark("The coins are on their way to safety: it was mined in block {height}."),
+    "response.buried": mark("The coins are where the response sends them."),
+    "response.lost": mark("Another transaction has taken the coins, and that is final."),
+    "channel.unproved": mark("It has delivered nothing for a long time."),
 }
 
 OVER = mark("It is over after {duration}.")
@@ -164,6 +224,14 @@ NEXT: Mapping[str, str] = {
         for step in ("reorged", "replaced", "evicted")
     },
     "guardian.unlock_pending": mark("bwm tells you when the unlock is in force."),
+    "response.decided": mark("bwm sends it until it is mined, and follows it until it is final."),
+    "response.sent": mark("bwm sends it until it is mined, and follows it until it is final."),
+    "response.raised": mark("bwm sends it until it is mined, and follows it until it is final."),
+    "response.evicted": mark("bwm sends it until it is mined, and follows it until it is final."),
+    "response.reorged": mark("bwm sends it until it is mined, and follows it until it is final."),
+    "response.waiting": mark("bwm sends it as soon as it can."),
+    "response.refused": mark("bwm tries again at every block."),
+    "response.confirmed": mark("bwm follows it until it is final."),
 }
 """By kind; the troubles that an event can end say so by themselves."""
 
@@ -196,5 +264,21 @@ ADVICE: Mapping[str, str] = {
     "node.chain_replaced": mark("Make sure that this is your own node: bwm doctor."),
     "node.restored": mark("Compare with your own list: bwm list-vaults, bwm list-guardians."),
     "node.stopped": mark("Look why: bwm doctor."),
+    "response.held": mark("Look why, and act: bwm list-responses."),
+    "response.outbid": mark("Move the coins yourself if you can, from a device that you trust."),
+    "response.refused": mark("Move the coins yourself if you can, from a device that you trust."),
+    "response.conflicted": mark("Move the coins yourself if you can, from a device that you trust."),
+    "response.lost": mark("Secure what is left, from a device that you trust."),
+    "response.void": mark("Sign a new one: bwm add-response."),
+    "response.weak": mark("Sign a new one: bwm add-response."),
+    "announcement.made": mark("If this was not you: start your recovery now, from a device that you trust."),
+    "announcement.broken": mark("If this was not you: start your recovery now, from a device that you trust."),
+    "announcement.reused": mark("If this was not you: start your recovery now, from a device that you trust."),
+    "announcement.refused": mark("If this was not you: somebody has a way into this machine."),
+    "alert.duress": mark("Somebody may be in danger. Act as you have agreed."),
+    "alert.code_refused": mark("If this was not you: somebody tries to silence alerts."),
+    "channel.unproved": mark("Try it: bwm test-channel."),
+    "drill.missed": mark("In earnest, nobody would have come. Talk about it."),
+    "drill.failed": mark("Look why: bwm drill."),
 }
 """By kind, else by family."""

@@ -9,7 +9,7 @@ from bwm.wording.kinds import ADVICE, NEXT, OVER, TELLS_WHEN_OVER, TITLES, WHAT
 from bwm.wording.reader import Reader
 
 TITLE_LIMIT = 199
-BODY_LIMIT = 850
+BODY_LIMIT = 820
 """In characters. What a channel adds below, names and marks, has room up to 999."""
 
 BLOCK_S = 600
@@ -24,6 +24,17 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """A response that waits for its time. Times are unix seconds."""
+
+    response: str
+    at: int
+    decision: int
+    unless_answered: bool = False  # an answer to the alert calls it off
+    approve_by: int | None = None  # only if a person says yes until then
+
+
+@dataclass(frozen=True, slots=True)
 class Telling:
     """What is known of the alert beside its events."""
 
@@ -32,6 +43,8 @@ class Telling:
     repeats_at: int | None = None  # unix seconds: when it is told again unless somebody answers
     answer_code: str | None = None  # acknowledges it, typed into ``bwm ack``
     is_drill: bool = False
+    coming: tuple[Coming, ...] = ()
+    now: int | None = None  # unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ def tell_digest(sorts: Sequence[tuple[str, str | None, int]], reader: Reader) ->
 
 
 def _sort(kind: str, owner: str | None, reader: Reader) -> str:
-    words = reader.language.say(TITLES[kind], height="…", subject="…") if kind in TITLES else kind
+    words = reader.language.say(TITLES[kind], height="…", subject="…", response="…") if kind in TITLES else kind
     return f"{words} ({owner})" if owner and reader.may_know("vault") else words
 
 
@@ -135,6 +148,11 @@ _FOLLOWED = frozenset(
 """The steps of a transaction's life."""
 
 
+_IN_OWN_WORDS = frozenset(
+    ("guardian", "response", "announcement", "policy", "hook", "webhook", "plugin", "drill", "alert")
+)
+"""Families whose events have a reason that says more than a sentence for all of their kind can."""
+
 _WITH_DETAILS = frozenset((health.GAP, health.CHAIN_REPLACED, health.RESTORED, health.STOPPED, health.AWOKE))
 
 
@@ -142,6 +160,7 @@ def _values(event: Event, reader: Reader) -> dict[str, str]:
     lasted_s = event.detail.get("lasted_s")
     return {
         "height": str(event.block.height) if event.block else "?",
+        "response": str(event.detail.get("response", "")) if reader.may_know("vault") else "***",
         "subject": str(event.detail.get("subject", "")) if reader.may_know("vault") else "***",
         "duration": reader.language.duration(lasted_s) if isinstance(lasted_s, int) else "?",
     }
@@ -169,7 +188,7 @@ def _happened(about: Event, latest: Event, reader: Reader) -> list[_Line]:
     elif latest.seq == about.seq:
         lines = [_Line(_sentence(about, reader))]
     else:
-        lines = [_Line(_sentence(about, reader)), _Line(say("Now: {what}", what=_sentence(latest, reader)))]
+        lines = [_Line(_sentence(about, reader), 1), _Line(say("Now: {what}", what=_sentence(latest, reader)))]
     if about.detail.get("rival"):
         lines.append(_Line(say("It is not the watched transaction itself: it spends the same coins."), 2))
     return lines
@@ -223,7 +242,9 @@ def _details(event: Event, reader: Reader) -> str | None:
         return None
     if health.can_end(event.kind):
         return event.detail.get("words")
-    if event.kind in _WITH_DETAILS or (event.guardian and event.kind in TITLES and event.kind not in _FOLLOWED):
+    if event.kind in TITLES and event.kind not in _FOLLOWED and event.kind.partition(".")[0] in _IN_OWN_WORDS:
+        return event.reason.rstrip(".")
+    if event.kind in _WITH_DETAILS:
         return event.reason.rstrip(".")
     return None
 
@@ -234,11 +255,44 @@ def _what_next(about: Event, latest: Event, telling: Telling, reader: Reader) ->
         lines.append(_Line(say(pattern), 2))
     elif health.can_end(latest.kind):
         lines.append(_Line(say(TELLS_WHEN_OVER), 2))
+    coming = [_response_to_come(one, telling, reader) for one in telling.coming[:_MOST_COMING]]
+    lines += [_Line(text, 1 if number else 0) for number, text in enumerate(coming)]  # the first comes first
     if telling.repeats_at is not None:
         lines.append(
             _Line(say("It is told again at {time}, until somebody answers.", time=reader.time(telling.repeats_at)), 1)
         )
     return lines
+
+
+_MOST_COMING = 2
+
+
+def _response_to_come(one: Coming, telling: Telling, reader: Reader) -> str:
+    """What will be sent and when, and how a person can change that."""
+    say = reader.language.say
+    name = one.response if reader.may_know("vault") else "***"
+    if one.approve_by is not None:
+        return say(
+            "bwm sends the response {response} if somebody says yes until {time}: bwm approve {decision}",
+            response=name,
+            time=reader.time(one.approve_by),
+            decision=one.decision,
+        )
+    if telling.now is not None and one.at <= telling.now:
+        return say("bwm sends the response {response} now.", response=name)
+    time = reader.time(one.at)
+    if one.unless_answered:
+        return say(
+            "At {time} bwm sends the response {response}, unless somebody answers this before.",
+            time=time,
+            response=name,
+        )
+    return say(
+        "At {time} bwm sends the response {response}. To stop it: bwm veto {decision}",
+        time=time,
+        response=name,
+        decision=one.decision,
+    )
 
 
 def _what_to_do(about: Event, latest: Event, telling: Telling, reader: Reader) -> list[_Line]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import peewee
 import pytest
 
-from bwm.db import schema
+from bwm.db import orders, schema
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.event import Event, fact_key
@@ -59,3 +59,15 @@ def test_what_a_person_decides_by_hand_has_no_event_before_it(database):
     commit(database, Changes(decisions=(hand, hand)), [], NOW)
     assert schema.Decision.select().count() == 2
     assert [row.kind for row in schema.Event.select()] == ["policy.decided"] * 2
+
+
+def test_a_response_that_waits_is_known_to_whoever_tells_of_its_transaction(database):
+    commit(database, decided(SWEEP), [], NOW)
+    [decision] = schema.Decision.select()
+    assert orders.to_come("cold", "ab" * 32) == [("sweep", NOW + 1200, decision.id, SWEEP.guard)]
+    assert orders.to_come("cold", "cd" * 32) == []
+    assert orders.to_come("warm", "ab" * 32) == []
+    assert orders.to_come(None, None) == []
+    [due] = orders.due(["respond"], NOW + 1200)
+    assert orders.claim(due, NOW + 1200)
+    assert orders.to_come("cold", "ab" * 32) == []

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from bwm import health
 from bwm.chain.block import BlockRef
+from bwm.channels.sending.text import body_of
 from bwm.event import Event
 from bwm.guardian.notice import SEVERITY
 from bwm.language import Language, language, names
-from bwm.wording import Reader, Telling, tell, tell_digest, tell_test, tell_unreadable, title
+from bwm.wording import Coming, Reader, Telling, tell, tell_digest, tell_test, tell_unreadable, title
 from bwm.wording.kinds import ADVICE, NEXT, TITLES, WHAT
+from bwm.wording.tell import BODY_LIMIT
 from tests.docs import kinds
+from tests.servers.channels import message
 
 TXID = "ab" * 32
 RIVAL = "ef" * 32
@@ -88,8 +91,18 @@ def test_what_replaced_it_is_named():
 
 
 def test_a_trouble_and_its_end():
-    began = Event("k", "channel.failing", 0, "main", "…", detail={"subject": "phone", "words": "it hangs"}, seq=1)
-    ended = replace(began, kind="channel.working", detail={"subject": "phone", "lasted_s": 7200}, seq=2)
+    began = Event(
+        "k",
+        "channel.failing",
+        0,
+        "main",
+        "…",
+        detail={"subject": "phone", "response": "sweepers", "words": "it hangs"},
+        seq=1,
+    )
+    ended = replace(
+        began, kind="channel.working", detail={"subject": "phone", "response": "sweepers", "lasted_s": 7200}, seq=2
+    )
     assert tell(began, began, TELLING).title == "A channel takes no messages: phone"
     assert "Details: it hangs" in tell(began, began, TELLING).body
     text = tell(began, ended, TELLING)
@@ -100,6 +113,27 @@ def test_a_trouble_and_its_end():
 
 def test_a_code_that_answers_stands_in_the_place_of_the_id():
     assert tell(SEEN, SEEN, replace(TELLING, answer_code="k7-m2")).body.endswith("bwm ack k7-m2")
+
+
+COMING = (Coming("sweepers", 1200, 7, unless_answered=True), Coming("sweepers", 1200, 7, approve_by=600))
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (COMING[0], "At 1970-01-01 00:20 (UTC) bwm sends the response sweepers, unless somebody answers this before."),
+        (COMING[1], "bwm sends the response sweepers if somebody says yes until 1970-01-01 00:10 (UTC): bwm approve 7"),
+        (
+            Coming("sweepers", 1200, 7),
+            "At 1970-01-01 00:20 (UTC) bwm sends the response sweepers. To stop it: bwm veto 7",
+        ),
+        (Coming("sweepers", 60, 7, unless_answered=True), "bwm sends the response sweepers now."),
+    ],
+)
+def test_what_bwm_will_send_and_when_and_how_to_stop_it(one, words):
+    telling = replace(TELLING, coming=(one,), now=60)
+    assert words in tell(SEEN, SEEN, telling).body.splitlines()
+    assert "sweepers" not in tell(SEEN, SEEN, telling, Reader(redact=["vault"])).body
 
 
 @pytest.mark.parametrize(("name", "word"), [("en", "DRILL"), ("de", "ÜBUNG"), ("es", "SIMULACRO")])
@@ -120,9 +154,15 @@ def test_times_are_those_of_the_readers_clock():
 def every_event():
     """One event of each kind that the code can make, with all that an event can hold."""
     for kind in sorted(kinds.of_events()):
+        if kind not in TITLES:
+            continue
         family = kind.partition(".")[0]
         owner = (
-            {"vault": "cold"} if family in ("trigger", "funds") else {"guardian": "rex"} if family == "guardian" else {}
+            {"vault": "cold"}
+            if family in ("trigger", "funds", "response", "announcement", "drill")
+            else {"guardian": "rex"}
+            if family == "guardian"
+            else {}
         )
         yield Event(
             "k",
@@ -137,6 +177,7 @@ def every_event():
             sats=5_000_000 if owner else None,
             detail={
                 "subject": "phone",
+                "response": "sweepers",
                 "lasted_s": 7200,
                 "words": "why-so",
                 "by": RIVAL,
@@ -148,14 +189,11 @@ def every_event():
         )
 
 
-EVENTS = [event for event in every_event() if event.kind in TITLES]
-
-FAMILIES = ("trigger", "funds", "guardian")
+EVENTS = list(every_event())
 
 
-def test_every_kind_of_these_families_has_a_headline_of_its_own():
-    needed = {kind for kind in kinds.of_events() if kind.partition(".")[0] in FAMILIES}
-    assert sorted(needed - set(TITLES)) == []
+def test_every_kind_has_a_headline_of_its_own():
+    assert sorted(kinds.of_events() - set(TITLES)) == []
 
 
 def test_no_sentence_is_for_a_kind_that_there_is_not():
@@ -185,7 +223,7 @@ class Brackets(gettext.NullTranslations):
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
 def test_nothing_that_is_told_goes_past_the_catalogues(event):
     reader = Reader(Language("brackets", Brackets()), ZoneInfo("UTC"))
-    telling = Telling("abcdefghij", 0, repeats_at=60, answer_code="k7m2", is_drill=True)
+    telling = Telling("abcdefghij", 0, repeats_at=60, answer_code="k7m2", is_drill=True, coming=COMING, now=1)
     text = tell(event, replace(event, seq=2), telling, reader)
     assert outside(f"{text.title}\n{text.body}") == ""
 
@@ -222,7 +260,7 @@ def test_a_digest_counts_what_it_tells_and_hides_names():
 REDACTABLE = ["sats", "vault", "txid", "address"]
 SECRETS = {
     "sats": ["5,000,000", "5.000.000"],
-    "vault": ["cold", "rex", "phone"],
+    "vault": ["cold", "rex", "phone", "sweepers"],
     "txid": [TXID, RIVAL],
     "address": [ADDRESS],
 }
@@ -261,12 +299,20 @@ def test_no_text_is_too_long_for_a_channel(vault, reason, name, event):
 
 
 @pytest.mark.parametrize("name", names())
+def test_what_a_channel_adds_cuts_nothing_off(name):
+    """The longest names and marks below the longest text."""
+    told = message(body="x" * BODY_LIMIT, vault="n" * 64, alert_id="a" * 26, attempt=1000, may_repeat=True)
+    assert "…" not in body_of(told, language(name))
+
+
+@pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
 def test_what_a_person_must_know_is_never_cut(event, name):
     """With all that an event can hold and a name as long as names may be, nothing but details is left out."""
     owned = {"guardian": "n" * 64} if event.guardian else {"vault": "n" * 64} if event.vault else {}
     event = replace(event, reason="because " * 50, detail={**event.detail, "words": "because " * 50}, **owned)
-    telling = Telling("abcdefghij", 1795251900, 1795251960, "abcd-efgh-ijkl", is_drill=True)
+    coming = tuple(replace(one, response="n" * 40) for one in COMING)
+    telling = Telling("abcdefghij", 1795251900, 1795251960, "abcd-efgh-ijkl", is_drill=True, coming=coming)
     text = tell(
         event, replace(event, seq=2), telling, Reader(language(name), ZoneInfo("America/Argentina/Buenos_Aires"))
     )
