@@ -9,12 +9,10 @@ from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
 from bwm.clock import SystemClock, rfc3339
-from bwm.config import Config
-from bwm.daemon.owner_signature import is_signed_by
+from bwm.daemon.announcing import announced
 from bwm.daemon.targets import targets_of
 from bwm.db import announcements, vaults
 from bwm.db.commit import commit
-from bwm.db.database import Database
 from bwm.errors import UsageError
 from bwm.plan_policies import plan_announcement
 from bwm.policy.announced_text import Said, destination_of, read_text, refuse_odd, text_of
@@ -74,13 +72,7 @@ def announce(
         if print_message:
             click.echo(text_of(said, config.network))
             return
-        signer = _signer(config, database, said, signature.read() if signature else None, now)
-        if said.announcement.ends_at <= now:
-            raise UsageError("This announcement is over; nothing was announced. Have bwm write a new one.")
-        with database.transaction():
-            number = announcements.add(said.announcement, said.nonce, signer, now)
-            made = plan_announcement(said.announcement, number, "announcement.made", signer, config.network, now)
-            commit(database, made, targets_of(config), now)
+        number = announced(config, database, said, signature.read() if signature else None, now)
     click.echo(f"Announced {number} for vault {said.announcement.vault}, until {rfc3339(said.announcement.ends_at)}.")
 
 
@@ -98,25 +90,6 @@ def _seconds(within: str) -> int:
     if not 60 <= seconds <= _LONGEST_S:
         raise UsageError("--within takes from one minute to 30 days.")
     return seconds
-
-
-def _signer(config: Config, database: Database, said: Said, signature: str | None, now: int) -> str | None:
-    """Whose key signed it. Raises UsageError, and has it told, where a signature is wrong or missing."""
-    text = text_of(said, config.network)
-    keys = config.announcements.keys
-    if signature is not None:
-        for name, public_key in keys.items():
-            if is_signed_by(public_key, text, signature):
-                return name
-    elif not config.announcements.must_sign:
-        return None
-    one = said.announcement
-    refused = plan_announcement(one, 0, "announcement.refused", said.nonce, config.network, now)
-    commit(database, refused, targets_of(config), now)
-    wrong = "is by none of the keys in [announcements]" if signature is not None else "is missing"
-    raise UsageError(
-        f"The owner's signature {wrong}; nothing was announced, and everybody is told. See --print-message."
-    )
 
 
 @click.command("list-announcements")

@@ -15,6 +15,7 @@ from bwm.errors import UsageError
 SCOPES = {
     "read": "see vaults, guardians, events, alerts and the state",
     "write": "add and remove vaults",
+    "announce": "announce spends that will come",
     "ack": "acknowledge alerts, by the code of a message",
 }
 """What a token may be for, each with what it allows."""

@@ -328,3 +328,23 @@ def test_the_document_describes_what_is_there(tower):
 def test_health_tells_up_or_down_and_no_more(tower):
     answer = ask(tower.port, "GET", "/healthz")
     assert (answer.status, answer.json) == (200, {"status": "up"})
+
+
+def test_a_spend_is_announced_and_told_quietly(tower, call, token):
+    node, name = tower.node, vault_name("announced")
+    coin = node.pay(node.new_address(), 1_000_000)
+    node.mine()
+    call("POST", "/v1/vaults", {"name": name, "outpoints": [coin]})
+    raw = node.signed_spend(coin, node.new_address(wallet="thief"))
+    txid = node.rpc("decoderawtransaction", raw)["txid"]
+    owner, stranger = token("announce", "read", vault=name), token("announce", vault="stranger-*")
+    assert_problem(call("POST", "/v1/announcements", {"vault": name, "txid": txid}, token=stranger), 404)
+    assert_problem(call("POST", "/v1/announcements", {"vault": name}, token=owner), 400)
+
+    made = call("POST", "/v1/announcements", {"vault": name, "txid": txid}, token=owner)
+
+    assert made.status == 201, made.body
+    assert [one["txid"] for one in call("GET", "/v1/announcements", token=owner).json["items"]] == [txid]
+    assert call("GET", "/v1/responses", token=owner).json == {"items": [], "next": None}
+    node.send(raw)
+    wait_until(lambda: call("GET", "/v1/announcements", token=owner).json["items"][0]["state"] == "met", "the spend")

@@ -1,5 +1,6 @@
 """Everything that can be asked for below ``/v1/``. What a token may not learn of is as if it were not there."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,14 +11,18 @@ from bwm.api.v1 import schemas
 from bwm.api.v1.operation import LIMIT, NAME, USUAL, Call, Operation, Reply, Surroundings, page, page_schema
 from bwm.api.v1.shape import Field
 from bwm.chain.network import network as network_of
+from bwm.clock import rfc3339
 from bwm.daemon.alert_facts import described as alert_described
+from bwm.daemon.announcing import announced
 from bwm.daemon.answering import Answering, CodeRefused, answer_key
 from bwm.daemon.registration import Wish, prepare
-from bwm.db import alerts, answers, cursor, guardians, journal, new_vaults, vaults
+from bwm.db import alerts, announcements, answers, cursor, guardians, journal, new_vaults, responses, vaults
 from bwm.db.answers import Outcome
 from bwm.db.tokens import Holder
 from bwm.errors import NodeError, UsageError
 from bwm.event import Event
+from bwm.policy.announced_text import Said, destination_of, read_text, refuse_odd
+from bwm.policy.announcement import Announcement
 from bwm.severity import Severity
 
 _AT_ONCE = 500  # rows looked at for a page, of which a token may see few
@@ -132,6 +137,43 @@ def _show_guardian(around: Surroundings, call: Call) -> Reply:
     return Reply(found[0])
 
 
+# Announcements and responses
+
+
+def _list_announcements(around: Surroundings, call: Call) -> Reply:
+    limit, after = call.query.get("limit", USUAL), call.query.get("after", 0)
+    found = [one for one in announcements.described() if one["id"] > after and call.holder.sees(one["vault"])]
+    items = [one | {name: rfc3339(one[name]) for name in ("begins_at", "ends_at")} for one in found[: limit + 1]]
+    return Reply(page(items, limit, lambda one: one["id"]))
+
+
+def _announce(around: Surroundings, call: Call) -> Reply:
+    """In the fields, or as the text that ``bwm announce --print-message`` prints, with its signature."""
+    network, now, body = network_of(around.config.network), around.clock.now(), call.body
+    try:
+        if "message" in body:
+            said = read_text(body["message"], network)
+        else:
+            places = tuple(destination_of(place, network) for place in body.get("to", ()))
+            ends_at, fee = now + body.get("within_s", 7200), body.get("max_fee", _USUAL_FEE)
+            one = Announcement(0, body.get("vault", ""), now, ends_at, body.get("txid"), places, fee)
+            said = Said(one, secrets.token_hex(16))
+            refuse_odd(said)
+        if not call.holder.sees(said.announcement.vault) or not vaults.is_taken(said.announcement.vault):
+            raise _nothing()
+        number = announced(around.config, around.database, said, body.get("signature"), now)
+    except UsageError as error:
+        raise Problem(400, str(error)) from None
+    return Reply({"id": number, "vault": said.announcement.vault}, 201)
+
+
+def _list_responses(around: Surroundings, call: Call) -> Reply:
+    limit, after = call.query.get("limit", USUAL), call.query.get("after", "")
+    found = responses.described(one for one in responses.every() if call.holder.sees(one.vault))
+    seen = sorted((one for one in found if one["name"] > after), key=lambda one: str(one["name"]))
+    return Reply(page(seen, limit, lambda one: one["name"]))
+
+
 # Events and alerts
 
 
@@ -229,6 +271,20 @@ def _triggers_of(body: Mapping[str, Any]) -> int:
     return single + _OF_DESCRIPTOR * len(body.get("descriptors", ()))
 
 
+_USUAL_FEE = 100_000  # sat
+
+_ANNOUNCEMENT_FIELDS = (
+    Field("vault", "text", "Whose coins will be spent.", pattern=NAME.pattern, longest=64),
+    Field("txid", "text", "The transaction that will come.", pattern="[0-9a-f]{64}", longest=64),
+    Field(
+        "to", "texts", "Where it pays and how much at most: ADDRESS:SATS.", pattern="[A-Za-z0-9]{14,100}:[0-9]{1,16}"
+    ),
+    Field("max_fee", "whole", "The most that it may cost, in sat.", most=21_000_000 * 100_000_000),
+    Field("within_s", "whole", "Seconds for which it holds.", least=60, most=30 * 86_400),
+    Field("message", "text", "The text that was signed, in place of the fields before.", longest=8000),
+    Field("signature", "text", "Its signature.", longest=1000),
+)
+
 _REQUIRED_NAME = Field("name", "text", NAME.words, required=True, pattern=NAME.pattern, longest=64)
 
 OPERATIONS = (
@@ -297,6 +353,38 @@ OPERATIONS = (
         _show_guardian,
         schemas.GUARDIAN,
         parameters=(NAME,),
+    ),
+    Operation(
+        "list-announcements",
+        "GET",
+        "/v1/announcements",
+        "read",
+        "Spends that the owner said will come, and what became of them.",
+        _list_announcements,
+        page_schema(schemas.ANNOUNCEMENT, "integer"),
+        query=(LIMIT, _AFTER_SEQ),
+    ),
+    Operation(
+        "announce",
+        "POST",
+        "/v1/announcements",
+        "announce",
+        "Say that a spend will come: by its txid, or by where it pays; signed where the configuration wants that.",
+        _announce,
+        schemas.ANNOUNCED,
+        body=_ANNOUNCEMENT_FIELDS,
+        success=201,
+        statuses=(422,),
+    ),
+    Operation(
+        "list-responses",
+        "GET",
+        "/v1/responses",
+        "read",
+        "What was signed in advance and whether it would work; never the transactions.",
+        _list_responses,
+        page_schema(schemas.RESPONSE, "string"),
+        query=(LIMIT, _AFTER_NAME),
     ),
     Operation(
         "list-events",

@@ -73,6 +73,25 @@ GUARDIAN = _object(
     }
 )
 
+ANNOUNCEMENT = _object(
+    {
+        "id": WHOLE,
+        "vault": TEXT,
+        "txid": TEXT_OR_NULL,
+        "to": {"type": "array", "items": _object({"address": TEXT, "sats": WHOLE})},
+        "max_fee": WHOLE,
+        "begins_at": TIME,
+        "ends_at": TIME,
+        "state": TEXT,
+        "met_by": TEXT_OR_NULL,
+        "signed_by": TEXT_OR_NULL,
+    }
+)
+
+ANNOUNCED = _object({"id": WHOLE, "vault": TEXT})
+
+RESPONSE = _object({"name": TEXT, "vault": TEXT, "armed": {"type": "boolean"}, "verdict": TEXT, "reason": TEXT})
+
 STATUS = _object(
     {
         "network": TEXT,

@@ -1,0 +1,42 @@
+"""An announcement written down, whoever brings it: the command line or the API."""
+
+from bwm.config import Config
+from bwm.daemon.owner_signature import is_signed_by
+from bwm.daemon.targets import targets_of
+from bwm.db import announcements
+from bwm.db.commit import commit
+from bwm.db.database import Database
+from bwm.errors import UsageError
+from bwm.plan_policies import plan_announcement
+from bwm.policy.announced_text import Said, text_of
+
+
+def announced(config: Config, database: Database, said: Said, signature: str | None, now: int) -> int:
+    """The number of the announcement. Raises UsageError where it is over, made before, or not signed as it must be."""
+    signer = _signer(config, database, said, signature, now)
+    if said.announcement.ends_at <= now:
+        raise UsageError("This announcement is over; nothing was announced. Have bwm write a new one.")
+    with database.transaction():
+        number = announcements.add(said.announcement, said.nonce, signer, now)
+        made = plan_announcement(said.announcement, number, "announcement.made", signer, config.network, now)
+        commit(database, made, targets_of(config), now)
+    return number
+
+
+def _signer(config: Config, database: Database, said: Said, signature: str | None, now: int) -> str | None:
+    """Whose key signed it. Raises UsageError, and has it told, where a signature is wrong or missing."""
+    text = text_of(said, config.network)
+    keys = config.announcements.keys
+    if signature is not None:
+        for name, public_key in keys.items():
+            if is_signed_by(public_key, text, signature):
+                return name
+    elif not config.announcements.must_sign:
+        return None
+    one = said.announcement
+    refused = plan_announcement(one, 0, "announcement.refused", said.nonce, config.network, now)
+    commit(database, refused, targets_of(config), now)
+    wrong = "is by none of the keys in [announcements]" if signature is not None else "is missing"
+    raise UsageError(
+        f"The owner's signature {wrong}; nothing was announced, and everybody is told. See --print-message."
+    )
