@@ -356,7 +356,7 @@ def is_timezone(name: str) -> bool:
     """Whether this machine knows a time zone of this name."""
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):  # also what is no name at all, like a path or a folder of the database
+    except (KeyError, ValueError, OSError):  # also what is no name at all, like a path or a folder of the database
         return False
     return True
 

@@ -86,7 +86,7 @@ def _quiet(table: Table, people: Collection[str]) -> QuietHours:
             people=whose,
             below=Severity(below),
         )
-    except (ValueError, OSError):  # also what is no name at all, like a folder of the zones' database
+    except (KeyError, ValueError, OSError):  # also what is no name at all, like a folder of the zones' database
         raise table.error(f"zone is {zone!r}: use a name like Europe/Berlin, or UTC", "zone") from None
     return quiet
 

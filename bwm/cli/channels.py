@@ -25,8 +25,9 @@ from bwm.config import (
     user_file,
 )
 from bwm.daemon.lock import is_held
+from bwm.daemon.watch_proofs import note_proof
 from bwm.db import outbox
-from bwm.errors import ConfigError, UsageError
+from bwm.errors import BwmError, ChannelError, ConfigError, UsageError
 from bwm.language import ENGLISH_NAME, names
 from bwm.secret import Secret
 from bwm.severity import Severity
@@ -75,7 +76,8 @@ def add_channel(
     """Add a way to a person.
 
     Kind apprise takes any Apprise URL, like ntfy://topic or tgram://token/chat. The URL is a secret, so it is asked
-    for, or read from --url-file or standard input; it is never an argument. It is checked without sending anything.
+    for, or read from --url-file or standard input; it is never an argument. It is checked; and where a person
+    sits at the terminal, a test message is sent.
 
     \b
     Examples:
@@ -107,8 +109,35 @@ def add_channel(
     if wrong := check(channel):
         raise UsageError(f"Channel {name!r} was not added: {'; '.join(wrong)}.")
     _write(channel, config.source or session.config_file or find_file() or user_file(), url_file, secret_file)
-    click.echo(f"Added channel {name}. Try it: bwm test-channel {name}")
+    click.echo(f"Added channel {name}." + ("" if sys.stdin.isatty() else f" Try it: bwm test-channel {name}"))
     _mention_restart(config)
+    if sys.stdin.isatty():
+        _try_out(session, config, channel)
+
+
+def _try_out(session: Session, config: Config, settings: ChannelConfig) -> None:
+    """Send a test to the person who sits there, and ask whether it came. Exit code 1 when it did not."""
+    try:
+        _send_test(session, config, settings)
+    except ChannelError as error:
+        output.note(f"The test message could not be sent: {error}")
+    else:
+        if click.confirm("A test message was sent. Did it arrive?", err=True):
+            return
+    output.note(f"The channel is kept. Correct what is wrong, then: bwm test-channel {settings.name}")
+    sys.exit(BwmError.exit_code)
+
+
+def _send_test(session: Session, config: Config, settings: ChannelConfig) -> None:
+    """Raises ChannelError when the receiver did not take it."""
+    channel = open_channel(settings)
+    try:
+        channel.deliver(_test_message(config, settings))
+    finally:
+        channel.close()
+    if config.state_dir.exists():  # else nothing was ever started, and a test must not make a database
+        with session.database(config) as database, database.transaction():
+            note_proof(settings.name, SystemClock().now())
 
 
 def _url(url_file: Path | None) -> Secret:
@@ -239,12 +268,7 @@ def test_channel(session: Session, name: str) -> None:
       $ bwm test-channel phone
     """
     config = session.config()
-    settings = _find(config, name)
-    channel = open_channel(settings)
-    try:
-        channel.deliver(_test_message(config, settings))
-    finally:
-        channel.close()
+    _send_test(session, config, _find(config, name))
     click.echo(f"The receiver of channel {name} took the message. Look whether it has arrived.")
 
 

@@ -15,6 +15,7 @@ from bwm.channels import check as check_channel
 from bwm.config import Config
 from bwm.daemon.connect import endpoints_of
 from bwm.daemon.lock import is_held
+from bwm.daemon.watch_proofs import is_unproved
 from bwm.db import outbox
 from bwm.errors import ChannelError, ConfigError, NodeError, NodeForbidden, NodeRefused, WrongNetwork
 from bwm.node.advice import WATCHING_CALLS, Finding, feed_findings
@@ -182,12 +183,16 @@ def channels(config: Config) -> Iterator[Check]:
             yield Check(name, OK, f"{channel.kind}, reaches {', '.join(channel.people) or 'nobody by name'}")
 
 
-def deliveries(config: Config) -> Iterator[Check]:
+def deliveries(config: Config, now: int) -> Iterator[Check]:
     """What the journal knows of the channels. Call inside a database connection."""
     for channel in config.channels:
         if outbox.is_failing(channel.name):
             mend = (f"run: bwm test-channel {channel.name}",)
             yield Check(f"channel {channel.name}", WARN, "the last delivery failed; `bwm alerts` tells more", mend)
+        elif is_unproved(channel.name, config.alerts.prove_every_s, now):
+            mend = (f"run: bwm test-channel {channel.name}, and look whether it arrives",)
+            days = config.alerts.prove_every_s // 86400
+            yield Check(f"channel {channel.name}", WARN, f"it has delivered nothing for {days} days or more", mend)
 
 
 def daemon(config: Config) -> Check:

@@ -72,7 +72,7 @@ def _of_database(session: Session, config: Config) -> Iterator[Check]:
     try:
         with session.database(config):
             yield Check("database", OK, "whole")
-            yield from checks.deliveries(config)
+            yield from checks.deliveries(config, SystemClock().now())
     except BwmError as error:
         yield Check("database", FAIL, str(error))
 

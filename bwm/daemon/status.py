@@ -9,6 +9,7 @@ from bwm.daemon import progress
 from bwm.daemon.connect import connect
 from bwm.daemon.lock import is_held
 from bwm.daemon.watch_health import CAUGHT_UP, SEEN_AT, STUCK_S, TOPICS, stored
+from bwm.daemon.watch_proofs import is_unproved
 from bwm.db import alerts, backlog, blindness, cursor, outbox, settings, vaults
 from bwm.errors import NodeError
 from bwm.health import Troubles, blind_since, condition_of
@@ -50,7 +51,7 @@ def status(config: Config, now: int) -> dict[str, Any]:
         "vaults": vaults.count(),
         "triggers": vaults.count_triggers(),
         "open_alerts": alerts.count_open(),
-        "channels": [_channel(channel.name) for channel in config.channels],
+        "channels": [_channel(channel.name, config.alerts.prove_every_s, now) for channel in config.channels],
     }
 
 
@@ -88,10 +89,11 @@ def _waiting(now: int) -> list[str]:
     return [f"the past of {', '.join(names)}{more} is still being read" + progress.told("backlog", now)]
 
 
-def _channel(name: str) -> dict[str, Any]:
+def _channel(name: str, prove_every_s: int, now: int) -> dict[str, Any]:
     delivered_at = outbox.last_delivered_at(name)
     return {
         "name": name,
         "healthy": not outbox.is_failing(name),
+        "proved": not is_unproved(name, prove_every_s, now),
         "last_delivered_at": rfc3339(delivered_at) if delivered_at is not None else None,
     }
