@@ -15,7 +15,7 @@ _MINUTE, _DAY = 60, 86400
 _ALERTS = (
     'SELECT id, "case", event_id AS event, last_event_id AS last_event, severity, state, created_at, since FROM alert'
 )
-_ANSWERS = ("alert.acknowledged",)  # what people did, which nobody need be told
+_ANSWERS = ("alert.acknowledged", "policy.decided")  # what people and policies did, which nobody need be told
 _ORDERS = "SELECT target, alert_id AS alert, state, due_at FROM outbox"
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 
-from tests.simulation import check_alerts, check_chain, check_guardians
+from tests.simulation import check_alerts, check_chain, check_guardians, check_policies
 from tests.simulation.facts import Facts, Violation
 
 Check = Callable[[Facts], Iterator[Violation]]
@@ -45,6 +45,7 @@ WHEN_HEALED: tuple[Check, ...] = (
     check_alerts.every_alert_is_told,
     check_alerts.repeats_have_a_reason,
     check_guardians.guardians_are_right,
+    check_policies.every_spend_is_decided_on_once,
     bwm_can_see,
     no_question_inside_a_transaction,
 )

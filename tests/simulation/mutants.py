@@ -17,7 +17,7 @@ from bwm.daemon.read_backlog import BacklogReader
 from bwm.daemon.registration import _Reader
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
-from bwm.db import cursor, outbox, watches
+from bwm.db import cursor, decisions, outbox, watches
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import ChannelError
@@ -298,3 +298,23 @@ def _() -> AbstractContextManager[object]:
 @_mutant("signals stay where a reorg found them", "guardian", "false")
 def _() -> AbstractContextManager[object]:
     return patch.object(Signal, "in_mempool", lambda self: self)
+
+
+@_mutant("decisions are written after the events", "decision")
+def _() -> AbstractContextManager[object]:
+    put = decisions.put
+
+    def late(wanted: Any, seqs: Any, *of: Any) -> Any:
+        return put(wanted, {} if len(seqs) % 7 == 3 else seqs, *of)  # the daemon died in between
+
+    return patch.object(decisions, "put", late)
+
+
+@_mutant("a rewind is not judged", "decision")
+def _() -> AbstractContextManager[object]:
+    judged = Writer._judged
+
+    def careless(self: Any, changes: Changes) -> Changes:
+        return changes if any(event.kind == "trigger.reorged" for event in changes.events) else judged(self, changes)
+
+    return patch.object(Writer, "_judged", careless)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bwm.config import ChannelConfig, Config
 from bwm.daemon.run import Daemon
+from bwm.policy.rule import DeedStep, Policy
 from bwm.severity import Severity
 from tests.simulation.channel import SimChannel, alerts_of
 from tests.simulation.feed import SimFeed
@@ -15,6 +16,11 @@ from tests.simulation.node import SimNode
 
 NETWORK = "regtest"
 GAP_LIMIT = 3
+_LATER_S = 10 * 366 * 86_400  # never in a simulation: what the deed would do is shown on real processes
+
+WATCHFUL = Policy("watchful", "1", ("trigger.*",), None, (DeedStep("hook", "/none", after_s=_LATER_S),))
+"""The policy of every tower: each change of a spend calls for one order."""
+
 _MOST_SENDINGS = 40  # in one turn
 _LONGEST_WAIT_S = 300  # what falls due later than this was put there by a clock that ran ahead, or is a repeat
 
@@ -42,6 +48,7 @@ class Tower:
             database_url=f"sqlite:///{folder / 'bwm.sqlite'}",
             channels=tuple(ChannelConfig(each.name, "apprise", min_severity=least) for each, least in channels.items()),
             gap_limit=GAP_LIMIT,
+            policies=(WATCHFUL,),
         )
         self._safe = folder / "safe" if may_lose_power else None
         self._stack = ExitStack()
@@ -106,7 +113,7 @@ class Tower:
 
     def _is_anything_due(self) -> bool:
         """Asked past bwm's own code, because that would answer the same some ten times slower."""
-        due = "SELECT 1 FROM outbox WHERE due_at <= ? OR due_at > ? OR state = 'in_flight'"
+        due = "SELECT 1 FROM outbox WHERE action = 'alert' AND (due_at <= ? OR due_at > ? OR state = 'in_flight')"
         return any(self.database.rows(due, self.clock.now(), self.clock.now() + _LONGEST_WAIT_S))
 
     @contextmanager
