@@ -82,11 +82,11 @@ def title(event: Event, reader: Reader = Reader()) -> str:  # noqa: B008
     if pattern := TITLES.get(event.kind):
         words = say(pattern, **_values(event, reader))
     elif reader.may_know("txid") and event.reason:
-        words = event.reason.partition(";")[0]
+        words = _with_capital(event.reason.partition(";")[0])
     else:
         words = event.kind
     owner = _owner(event, reader)
-    return say("{what}: {owner}", what=_with_capital(words), owner=owner) if owner else _with_capital(words)
+    return say("{what}: {owner}", what=words, owner=owner) if owner else words
 
 
 _SORTS = 8
