@@ -18,6 +18,7 @@ from bwm.actions.deed import Deed
 from bwm.clock import Clock
 from bwm.config_policies import WebhookConfig
 from bwm.daemon.policy_desk import PolicyDesk
+from bwm.daemon.policy_watch import PolicyWatch
 from bwm.db import announcements, orders, outbox, sightings
 from bwm.db.alerts import Target
 from bwm.db.commit import commit
@@ -59,6 +60,7 @@ class DeedWorker(threading.Thread):
         self._clock = clock
         self._desk = desk
         self._targets = targets
+        self._policy_watch = PolicyWatch(desk.policies, database.network, clock)
         self._webhooks = {one.name: one for one in webhooks}
         self._on_alerts = on_alerts
         self._bell = threading.Event()
@@ -99,6 +101,7 @@ class DeedWorker(threading.Thread):
             with self._database.passing_trouble():
                 self._note_ended()
                 self._let_expire()
+                self.look_at_policies()
                 for order, attempt in self._claim(_AT_ONCE - len(self._busy)):
                     self._busy.add(order.target)
                     begin = (order, attempt, self._raw(order))
@@ -127,6 +130,14 @@ class DeedWorker(threading.Thread):
         now = self._clock.now()
         if over := announcements.over(now):
             self._commit(plan_expired(over, self._database.network, now))
+
+    def look_at_policies(self) -> None:
+        """Tell when policies or their programs are others than before."""
+        changes = self._policy_watch.look()
+        if changes is not None:
+            with self._database.transaction():
+                self._policy_watch.remember()
+                self._commit(changes)
 
     def _claim(self, at_most: int) -> list[tuple[Due, int]]:
         """What is due and may be done, ours by lease; what may not be done any more is dropped, and said to be."""

@@ -23,6 +23,7 @@ TOLD = (
     "funds.too_many",
     "hook.failed",
     "plugin.failed",
+    "policy.changed",
     "response.added",
     "response.armed",
     "response.buried",

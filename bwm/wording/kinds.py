@@ -130,6 +130,7 @@ TITLES: Mapping[str, str] = {
     "announcement.expired": mark("An announcement was not used"),
     "policy.decided": mark("A policy has decided"),
     "policy.approved": mark("Somebody approved a decision"),
+    "policy.changed": mark("What bwm acts by was changed"),
     "policy.vetoed": mark("Somebody vetoed a decision"),
     "hook.done": mark("A hook has run"),
     "hook.failed": mark("A hook failed"),

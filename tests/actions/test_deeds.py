@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,23 @@ def test_a_webhook_that_is_refused_or_hangs_is_told_in_the_end(house):
     assert "127.0.0.1 answered 500" in failed.reason
     assert "hidden" not in failed.reason
     assert len(receiver.received) == 10
+
+
+def test_a_program_that_was_changed_and_a_policy_that_is_new_are_told_once(house, program, clock):
+    path = program("#!/bin/sh\n")
+    home = house(policy(hook(path)))
+    home.worker.look_at_policies()
+    assert home.kinds() == [], "the first look only remembers"
+    program("#!/bin/sh\nexit 1\n")
+    home = house(policy(hook(path)), replace(policy(hook(path)), name="second"))
+    home.worker.look_at_policies()
+    house(*home.desk.policies).worker.look_at_policies()
+    [changed] = schema.Event.select()
+    assert changed.reason == f"what bwm acts by was changed (new: policy second; changed: program {path})"
+    [alert] = schema.Alert.select()
+    assert (alert.severity, alert.state) == ("warning", "resolved")
+    house().worker.look_at_policies()
+    assert "gone: policy rule, policy second and program" in schema.Event.select()[1].reason
 
 
 # Plug-ins, as miradord runs them
