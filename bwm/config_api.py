@@ -1,4 +1,4 @@
-"""The configuration's section ``[api]``."""
+"""The configuration's sections ``[api]`` and ``[metrics]``."""
 
 import ipaddress
 import re
@@ -23,6 +23,7 @@ PUSH_URL = "https://exp.host/--/api/v2/push/send"
 RECEIPTS_AFTER_S = 900
 TRIGGERS_OF_DEVICE = 100_000
 TRIGGERS = 5_000_000
+TORRC = Path("/etc/tor/torrc")
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
@@ -58,14 +59,19 @@ class ApiConfig:
     rewind_networks: tuple[str, ...] = ()
     prefix: Secret | None = None  # the RewindBitcoin routes lie behind it
     push_url: str = PUSH_URL
+    tor: bool = False  # push messages go through the Tor proxy
     receipts_after_s: int = RECEIPTS_AFTER_S
     commitments: bool = False
     addresses: Path | None = None  # folder of the databases of addresses, for commitments
     triggers_of_device: int = TRIGGERS_OF_DEVICE
     triggers: int = TRIGGERS
+    onion: bool = False
+    onion_dir: Path | None = None  # tor's HiddenServiceDir
+    torrc: Path = TORRC
+    metrics: bool = False
 
 
-def api_config(table: Table, network: str) -> ApiConfig | None:
+def api_config(table: Table, metrics: Table, network: str) -> ApiConfig | None:
     """None when the API is off: that is, when ``listen`` is not given. Raises ConfigError."""
     listen = table.text("listen")
     exposed = table.flag("exposed", default=False)
@@ -77,13 +83,19 @@ def api_config(table: Table, network: str) -> ApiConfig | None:
         rewind_networks=table.words("rewind_networks", REWIND_NETWORKS) or usual_networks(network),
         prefix=table.secret("prefix"),
         push_url=table.text("push_url") or PUSH_URL,
+        tor=table.flag("tor", default=False),
         receipts_after_s=table.duration("receipts_after", RECEIPTS_AFTER_S, 1, 86_400),
         commitments=table.flag("commitments", default=False),
         addresses=table.path("addresses"),
         triggers_of_device=table.whole("triggers_of_device", TRIGGERS_OF_DEVICE, 1, 10_000_000),
         triggers=table.whole("triggers", TRIGGERS, 1, 1_000_000_000),
+        onion=table.flag("onion", default=False),
+        onion_dir=table.path("onion_dir"),
+        torrc=table.path("torrc") or TORRC,
+        metrics=metrics.flag("on", default=False),
     )
     table.finish()
+    metrics.finish()
     if listen is None:
         return None
     _check(table, config, exposed)
@@ -98,6 +110,8 @@ def _check(table: Table, config: ApiConfig, exposed: bool) -> None:
     for host in config.hosts:
         if not _HOST.fullmatch(host):
             raise table.error(f"hosts has {host!r}: write names like tower.example.org, without a port", "hosts")
+    if config.onion and config.onion_dir is None:
+        raise table.error("onion needs onion_dir: the HiddenServiceDir of tor, as in its torrc", "onion")
     if config.commitments and config.addresses is None:
         raise table.error("commitments needs addresses: the folder of the databases of addresses", "commitments")
     if config.listen.is_local:

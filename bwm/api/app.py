@@ -12,6 +12,7 @@ import structlog
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bwm.api import metrics, onion
 from bwm.api.bodies import header
 from bwm.api.limits import Allowance
 from bwm.api.problems import Problem
@@ -21,6 +22,7 @@ from bwm.api.v1.app import V1
 from bwm.api.v1.operation import Surroundings
 from bwm.api.writes import Writes, busy
 from bwm.config_api import ApiConfig
+from bwm.daemon.open_response import sealer_of
 from bwm.errors import DatabaseUnwritable
 
 log = structlog.get_logger()
@@ -49,7 +51,12 @@ class App:
         self._requests = Allowance(_BURST, _PER_S, clock.monotonic)
         self._triggers = Allowance(_TRIGGERS_BURST, _TRIGGERS_PER_S, clock.monotonic)
         self._prefix = f"/{config.prefix.reveal()}" if config.prefix else ""
-        self._rewind = Rewind(config, writes, self.read, clock, self)
+        sealer = sealer_of(around.config, make=True)
+        assert sealer is not None, "it was made if there was none"
+        self._rewind = Rewind(config, writes, self.read, clock, self, sealer)
+        self._onion = onion.address(config) if config.onion else ""
+        if self._onion:
+            log.info("api.onion", address=f"http://{self._onion}/")
         self._v1 = V1(around, self.read, self.read_slowly)
 
     def close(self) -> None:
@@ -79,6 +86,8 @@ class App:
         path = scope["path"]
         if path.startswith("/v1/"):
             return self._v1
+        if path == "/metrics" and self._config.metrics and scope["method"] == "GET":
+            return self._metrics
         if path == "/healthz" and scope["method"] in ("GET", "HEAD"):
             return self._healthz
         if not self._config.rewind:
@@ -101,6 +110,21 @@ class App:
         response = JSONResponse({"status": "up" if is_up else "down"}, 200 if is_up else 503)
         response.headers["X-Request-ID"] = request_id(scope)
         await response(scope, receive, send)
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """For this machine; where others may come in through a server in front, for who has a token."""
+        if not self._is_for_this_machine():
+            holder = await self._v1.authenticate(scope)
+            if "metrics" not in holder.scopes:
+                raise Problem(403, "This token is not for that: it lacks the scope metrics.")
+        text = await self.read(lambda: metrics.text(self._around))
+        response = Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+        response.headers["X-Request-ID"] = request_id(scope)
+        await response(scope, receive, send)
+
+    def _is_for_this_machine(self) -> bool:
+        config = self._config
+        return config.listen.is_local and not (config.onion or config.hosts or config.trust_proxy)
 
     async def read(self, question: Callable[[], _T]) -> _T:
         """Ask the database in a thread of its own, where waiting holds nobody up. Raises Problem 503."""
@@ -135,6 +159,8 @@ class App:
         host = header(scope, b"host").lower()
         name = host.rpartition(":")[0] if re.search(r":\d*$", host) and not host.endswith("]") else host
         allowed = {"localhost", *(known.lower() for known in self._config.hosts)}
+        if self._config.onion and name == self._onion:
+            return
         if name not in allowed and not _is_address(name):
             raise Problem(400, "This server is not called by that name.")
 

@@ -20,6 +20,7 @@ from bwm.config_api import REWIND_NETWORKS, ApiConfig
 from bwm.daemon.rewind.push import data_of
 from bwm.db import rewind
 from bwm.errors import BwmError, UsageError
+from bwm.seal import Sealer
 from bwm.severity import Severity
 
 ROUTE = re.compile(r"/(?:(?P<network>[^/]+)/)?watchtower/(?P<what>register|ack|notifications)", re.IGNORECASE)
@@ -33,8 +34,9 @@ Read = Callable[[Callable[[], Any]], Awaitable[Any]]
 class Rewind:
     """An ASGI application for everything below the wallet's base address."""
 
-    def __init__(self, config: ApiConfig, writes: Writes, read: Read, clock: Clock, gate: Gate) -> None:
+    def __init__(self, config: ApiConfig, writes: Writes, read: Read, clock: Clock, gate: Gate, sealer: Sealer) -> None:
         """``read`` runs a question to the database where it holds nobody up."""
+        self._sealer = sealer
         self._config = config
         self._writes = writes
         self._read = read
@@ -72,6 +74,9 @@ class Rewind:
                 return await self._acknowledge(network, body)
         return await self._notices(network, body)
 
+    def _seal(self, text: str, place: str) -> bytes:
+        return self._sealer.seal(text.encode(), place)
+
     def _enabled(self, network: str) -> None:
         if network not in self._config.rewind_networks:
             raise Problem(500, "This watchtower does not watch that network.")
@@ -81,7 +86,7 @@ class Rewind:
         if not isinstance(body.get("vaults"), list):
             raise Problem(400, "vaults must be a list.")
         self._enabled(network)
-        device = device_of(body)
+        device = device_of(body, self._seal)
         checked = vaults_of(body["vaults"], with_commitments=self._config.commitments)
         self._gate.admit(scope, sum(len(one.registration.txids) for one in checked))
         now = self._clock.now()

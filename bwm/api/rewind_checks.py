@@ -1,7 +1,7 @@
 """What a RewindBitcoin wallet may ask for, looked at before anything is written."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -73,12 +73,12 @@ def _text(value: object, name: str) -> str:
     return value
 
 
-def device_of(body: dict[str, Any]) -> Device:
-    """Who registers. Raises Problem 400."""
+def device_of(body: dict[str, Any], seal: Callable[[str, str], bytes]) -> Device:
+    """Who registers. Raises Problem 400. ``seal`` seals a text as what it is."""
     locale = body.get("locale")
     locale = "en" if locale is None else _text(locale, "locale")
     token, uuid, name, watchtower = texts(body, "pushToken", "walletUUID", "walletName", "watchtowerId")
-    return Device(token, uuid, name, watchtower, locale)
+    return Device(token, seal(token, rewind.place_of(rewind.hash_of(token))), uuid, name, watchtower, locale)
 
 
 def vaults_of(items: Sequence[Any], *, with_commitments: bool) -> list[Checked]:

@@ -9,13 +9,15 @@ from bwm.cli.session import Session, pass_session
 from bwm.clock import SystemClock
 from bwm.config import Config
 from bwm.config_api import REWIND_NETWORKS, usual_networks
+from bwm.daemon.open_response import sealer_of
 from bwm.daemon.rewind import peer_database
 from bwm.daemon.rewind.peer_database import PeerData, PeerDevice
 from bwm.db import cursor, rewind_import
 from bwm.db.database import Database
-from bwm.db.rewind import Device
+from bwm.db.rewind import Device, hash_of, place_of
 from bwm.db.rewind_import import Imported, Told
 from bwm.errors import BwmError, UsageError
+from bwm.seal import Sealer
 from bwm.severity import Severity
 
 _AGAIN = 4  # blocks below its last one that the other watchtower would look at again
@@ -66,17 +68,19 @@ def _take_over(config: Config, database: Database, network: str, peer: PeerData,
         raise BwmError("bwm has not seen its node yet. Start the daemon once, until `bwm status` shows a block.")
     read_from = None if peer.height is None else max(0, peer.height + 1 - _AGAIN)
     with_commitments = config.api is not None and config.api.commitments
-    imported = _imported(peer, with_commitments=with_commitments)
+    sealer = sealer_of(config, make=True)
+    assert sealer is not None, "it was made if there was none"
+    imported = _imported(peer, sealer, with_commitments=with_commitments)
     with database.transaction():
         now = SystemClock().now()
         count = rewind_import.take_over(network, imported, at, read_from, Severity.EMERGENCY, now)
     click.echo(f"{network}: new are {count.vaults} vaults, {count.txids} transactions, {count.devices} devices.")
 
 
-def _imported(peer: PeerData, *, with_commitments: bool) -> list[Imported]:
+def _imported(peer: PeerData, sealer: Sealer, *, with_commitments: bool) -> list[Imported]:
     devices: dict[str, list[Told]] = {}
     for device in peer.devices:
-        devices.setdefault(device.wallet_id, []).append(_told(device))
+        devices.setdefault(device.wallet_id, []).append(_told(device, sealer))
     return [
         Imported(
             wallet_id=vault.wallet_id,
@@ -90,6 +94,7 @@ def _imported(peer: PeerData, *, with_commitments: bool) -> list[Imported]:
     ]
 
 
-def _told(one: PeerDevice) -> Told:
-    device = Device(one.token, one.wallet_uuid, one.wallet_name, one.watchtower_id, one.locale)
+def _told(one: PeerDevice, sealer: Sealer) -> Told:
+    sealed = sealer.seal(one.token.encode(), place_of(hash_of(one.token)))
+    device = Device(one.token, sealed, one.wallet_uuid, one.wallet_name, one.watchtower_id, one.locale)
     return Told(device, one.vault_number, one.acknowledged, one.first_at, one.last_at, one.attempts)

@@ -226,7 +226,8 @@ class Daemon:
         if api is None or not api.rewind:
             return None
         return PushWorker(
-            PushService(api.push_url),
+            PushService(api.push_url, proxy=self.config.tor_proxy if api.tor else None),
+            lambda: sealer_of(self.config),
             self.database,
             self.clock,
             lambda name, words: self._on_trouble(f"channel/{name}", words),

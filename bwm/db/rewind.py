@@ -41,9 +41,10 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Who asks, and what is to be said to him. ``token`` is a secret."""
+    """Who asks, and what is to be said to him. ``token`` is a secret, of which ``sealed`` is stored."""
 
     token: str
+    sealed: bytes
     wallet_uuid: str
     wallet_name: str
     watchtower_id: str
@@ -79,6 +80,11 @@ class Notice:
 def hash_of(token: str) -> str:
     """What a push token is looked up by."""
     return sha256(token.encode()).hexdigest()
+
+
+def place_of(token_hash: str) -> str:
+    """What the token of this hash is sealed as."""
+    return f"device {token_hash}"
 
 
 def register(
@@ -176,7 +182,7 @@ def _put_device(rewind_vault_id: int, device: Device, number: int, now: int) -> 
         RewindPush.update(due_at=now).where(RewindPush.device == known.id).execute()
     else:
         hashed = hash_of(device.token)
-        fixed = {"rewind_vault": rewind_vault_id, "token_hash": hashed, "token": device.token, "created_at": now}
+        fixed = {"rewind_vault": rewind_vault_id, "token_hash": hashed, "token": device.sealed, "created_at": now}
         RewindDevice.create(**fixed, **named)
     RewindVault.update(stale=1).where(RewindVault.id == rewind_vault_id).execute()
 

@@ -81,7 +81,7 @@ def _put_device(rewind_vault_id: int, one: Imported, told: Told, now: int) -> bo
     device: Any = RewindDevice.create(
         rewind_vault=rewind_vault_id,
         token_hash=hashed,
-        token=told.device.token,
+        token=told.device.sealed,
         wallet_uuid=told.device.wallet_uuid,
         wallet_name=told.device.wallet_name,
         vault_number=told.vault_number,

@@ -21,11 +21,12 @@ _GONE = ", ".join(f"'{status}'" for status in AWAY)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One message that is ours to send until its lease lapses. ``token`` is a secret."""
+    """One message that is ours to send until its lease lapses."""
 
     push_id: int
     device_id: int
-    token: str
+    sealed: bytes  # the push token
+    token_hash: str
     locale: str
     notice: Notice  # ``attempts`` counts this one
     tries: int  # that failed since the push service last took one
@@ -151,7 +152,17 @@ def claim(now: int, at_most: int) -> list[Claim]:
             so_far[row.device_id] = _accepted_by(row.device_id)
         so_far[row.device_id] += 1
         notice = notice_of(row, so_far[row.device_id])
-        claims.append(Claim(row.id, row.device_id, row.device.token, row.device.locale, notice, row.failures))
+        claims.append(
+            Claim(
+                row.id,
+                row.device_id,
+                bytes(row.device.token),
+                row.device.token_hash,
+                row.device.locale,
+                notice,
+                row.failures,
+            )
+        )
     return claims
 
 

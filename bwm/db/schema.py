@@ -436,7 +436,7 @@ class RewindDevice(Base):
     id = AutoField()
     rewind_vault = ForeignKeyField(RewindVault, backref="devices", on_delete="CASCADE")
     token_hash = TextField(index=True)  # hexadecimal SHA-256
-    token = TextField()
+    token = BlobField()  # sealed
     wallet_uuid = TextField()
     wallet_name = TextField()
     vault_number = BigIntegerField()

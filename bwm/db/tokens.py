@@ -16,6 +16,7 @@ SCOPES = {
     "read": "see vaults, guardians, events, alerts and the state",
     "write": "add and remove vaults",
     "announce": "announce spends that will come",
+    "metrics": "read the numbers for Prometheus, where others than this machine may",
     "ack": "acknowledge alerts, by the code of a message",
 }
 """What a token may be for, each with what it allows."""

@@ -15,6 +15,9 @@ from tests.api.wallet import Wallet
 from tests.servers.expo import Expo
 
 API = """
+[metrics]
+on = true
+
 [api]
 listen = "127.0.0.1:{port}"
 push_url = "{push_url}"

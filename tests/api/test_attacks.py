@@ -2,9 +2,10 @@
 
 import json
 import socket
+import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -270,6 +271,16 @@ def test_x27_a_request_id_is_a_word_or_it_is_made_anew(tower, given):
     assert b"\r\n\r\n" in answer
     assert answer.count(b"x-request-id") == 1
     assert b"Set-Cookie" not in answer
+
+
+def test_x28_who_copies_the_database_has_no_push_token(tower):
+    wallet = tower.wallet()
+    wallet.register(vault(TXID))
+    with closing(sqlite3.connect(f"file:{tower.bwm.database}?mode=ro", uri=True)) as database:
+        dump = "\n".join(database.iterdump())
+    assert wallet.uuid in dump
+    assert wallet.token not in dump
+    assert wallet.token.encode().hex() not in dump.lower()
 
 
 def test_x42_a_watched_txid_is_taken_like_any_other(tower):

@@ -36,7 +36,8 @@ def test_a_trigger_from_broadcast_to_acknowledgement(tower):
     [push] = tower.expo.wait_for(wallet.token, limit_s=5)
     took_s = tower.expo.arrived_at[tower.expo.pushes.index(push)] - began
     assert took_s < 2
-    [item] = wait_until(wallet.notifications, "the list")
+    wait_until(lambda: [each["attemptCount"] for each in wallet.notifications()] == [1], "the record of it")
+    [item] = wallet.notifications()
     assert list(item) == FIELDS
     assert item == push["data"]
     assert item == {

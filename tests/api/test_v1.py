@@ -348,3 +348,16 @@ def test_a_spend_is_announced_and_told_quietly(tower, call, token):
     assert call("GET", "/v1/responses", token=owner).json == {"items": [], "next": None}
     node.send(raw)
     wait_until(lambda: call("GET", "/v1/announcements", token=owner).json["items"][0]["state"] == "met", "the spend")
+
+
+def test_the_numbers_for_prometheus_are_true_and_name_nobody(tower, call):
+    name = vault_name("metrics")
+    call("POST", "/v1/vaults", {"name": name, "txids": [TXID]})
+    answer = ask(tower.port, "GET", "/metrics")
+    assert answer.status == 200
+    lines = dict(line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if not line.startswith("#"))
+    assert float(lines["bwm_up"]) == 1
+    assert float(lines["bwm_vaults"]) == call("GET", "/v1/status").json["vaults"]
+    assert float(lines["bwm_height"]) == tower.node.height
+    assert lines['bwm_channel_healthy{channel="log"}'] == "1.0"
+    assert name not in answer.body.decode()

@@ -18,9 +18,10 @@ from bwm.clock import Clock
 from bwm.daemon.rewind.text import push_text
 from bwm.db import rewind_push
 from bwm.db.database import Database
-from bwm.db.rewind import Notice
+from bwm.db.rewind import Notice, place_of
 from bwm.db.rewind_push import Claim
 from bwm.errors import ChannelError, DatabaseUnwritable, DeliverLater, DeliveryRefused
+from bwm.seal import CannotOpen, Sealer
 
 log = structlog.get_logger()
 
@@ -35,6 +36,9 @@ _RECEIPT_AGAIN_S = 900  # Expo may need a while, and forgets after a day
 
 Result = tuple[Claim, Outcome | ChannelError]
 
+Letter = tuple[Claim, str]
+"""What is to be sent, and the push token that it is sent to."""
+
 _T = TypeVar("_T")
 
 
@@ -44,6 +48,7 @@ class PushWorker(threading.Thread):
     def __init__(
         self,
         service: PushService,
+        sealer: Callable[[], Sealer | None],
         database: Database,
         clock: Clock,
         on_trouble: Callable[[str, str | None], None],
@@ -54,6 +59,7 @@ class PushWorker(threading.Thread):
         super().__init__(name="rewind push", daemon=True)
         self.failure: BaseException | None = None
         self._service = service
+        self._sealer = sealer
         self._database = database
         self._clock = clock
         self._on_trouble = on_trouble
@@ -113,9 +119,24 @@ class PushWorker(threading.Thread):
             self._receipts = self._start(lambda: self._service.receipts(list(tickets)))
         with self._database.transaction():
             claims = rewind_push.claim(now, AT_ONCE)
-        for batch in _batches(claims):
+        for batch in _batches(self._opened(claims)):
             self._under_way.add(self._start(partial(self._send, batch)))
         return bool(claims)
+
+    def _opened(self, claims: Sequence[Claim]) -> list[Letter]:
+        """With their push tokens. One that cannot be opened is put off, and that is said."""
+        sealer = self._sealer()
+        letters: list[Letter] = []
+        for claim in claims:
+            try:
+                if sealer is None:
+                    raise CannotOpen("there is no sealing key")
+                letters.append((claim, sealer.open(claim.sealed, place_of(claim.token_hash)).decode()))
+            except CannotOpen as error:
+                with self._database.transaction():
+                    rewind_push.failed(claim, self._clock.now() + _LONGEST_RETRY_S, str(error))
+                self._on_trouble(NAME, "the sealing key does not open the push tokens: bring the right one back")
+        return letters
 
     def _start(self, work: Callable[[], _T]) -> Future[_T]:
         """Do it in a thread that nobody waits for when the daemon ends."""
@@ -133,19 +154,19 @@ class PushWorker(threading.Thread):
 
     # In a sender's thread: nothing of the database
 
-    def _send(self, batch: Sequence[Claim]) -> list[Result]:
+    def _send(self, batch: Sequence[Letter]) -> list[Result]:
         """Where the request as a whole is refused, each message is tried alone: one may be at fault for all."""
         now = self._clock.now()
-        pushes = [_push(claim, now) for claim in batch]
+        pushes = [_push(claim, token, now) for claim, token in batch]
         try:
-            return list(zip(batch, self._service.send(pushes), strict=True))
+            return [(claim, outcome) for (claim, _), outcome in zip(batch, self._service.send(pushes), strict=True)]
         except DeliveryRefused as error:
             if len(batch) == 1:
-                return [(batch[0], error)]
+                return [(batch[0][0], error)]
             half = len(batch) // 2
             return self._send(batch[:half]) + self._send(batch[half:])
         except ChannelError as error:
-            return [(claim, error) for claim in batch]
+            return [(claim, error) for claim, _ in batch]
 
     # What became of it
 
@@ -211,10 +232,10 @@ class PushWorker(threading.Thread):
         self._say_retired(vault for vault in retired if vault)
 
 
-def _batches(claims: Sequence[Claim]) -> list[list[Claim]]:
+def _batches(letters: Sequence[Letter]) -> list[list[Letter]]:
     """Those whose token looks as it should go together; a strange one alone, for it may have a batch refused."""
-    together = [claim for claim in claims if TOKEN.fullmatch(claim.token)]
-    alone = [[claim] for claim in claims if not TOKEN.fullmatch(claim.token)]
+    together = [letter for letter in letters if TOKEN.fullmatch(letter[1])]
+    alone = [[letter] for letter in letters if not TOKEN.fullmatch(letter[1])]
     return ([together] if together else []) + alone
 
 
@@ -229,11 +250,11 @@ def _wait_s(outcome: Outcome | ChannelError, tries: int) -> int:
     return max(1, round(jittered), min(asked, _LONGEST_RETRY_S))
 
 
-def _push(claim: Claim, now: int) -> dict[str, Any]:
+def _push(claim: Claim, token: str, now: int) -> dict[str, Any]:
     notice = claim.notice
     age_s = now - notice.detected_at
     title, body = push_text(claim.locale, notice.wallet_name, notice.vault_number, notice.attempts, age_s)
-    return alarm(claim.token, title, body, data_of(notice))
+    return alarm(token, title, body, data_of(notice))
 
 
 def data_of(notice: Notice) -> dict[str, Any]:
