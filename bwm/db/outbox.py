@@ -104,7 +104,7 @@ def count_due(channel: str, now: int, ranks: Collection[int], at_most: int) -> i
     for rank in ranks:
         sql = f"""
             SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE target = ? AND rank = ? AND action = 'alert'
-            AND state IN ({_CLAIMABLE_SQL}) AND due_at <= ? LIMIT ?) AS some
+            AND state IN ({_CLAIMABLE_SQL}) AND due_at <= ? LIMIT ?) AS due
         """  # noqa: S608 (words of ours)
         [[found]] = raw.rows(sql, channel, rank, now, at_most - count)
         count += found

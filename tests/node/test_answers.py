@@ -94,3 +94,37 @@ def test_a_forced_answer_looks_like_one_and_the_others_are_told(house, tmp_path)
     assert [alert["state"] for alert in house.alerts()] == ["acknowledged"]
     assert house.delivered(kind="alert.duress") == []
     assert "duress" not in house("events").stdout + json.dumps(house.status())
+
+
+LADDER = """
+[[alerts.escalate]]
+to = ["family"]
+after = "6h"
+
+[[channel]]
+name = "sister"
+kind = "file"
+path = "{sister}"
+people = ["family"]
+"""
+
+
+def test_who_stands_higher_on_the_ladder_is_told_at_once_when_nobody_below_can_be(node, tmp_path, thief):
+    coin, sister = node.pay(address := node.new_address(), 5_000_000), tmp_path / "sister.jsonl"
+    node.mine()
+    bwm = Bwm(tmp_path / "bwm", node, settings=LADDER.format(sister=sister))
+    bwm("add-vault", "cold", "--address", address)
+    bwm.start()
+    try:
+        spent = node.spend(coin, thief)
+        bwm.wait_for_alert(txid=spent)
+        assert not sister.exists()
+
+        bwm.alerts_file.unlink()
+        bwm.alerts_file.mkdir()
+        other = node.spend(f"{spent}:0", node.new_address(wallet="thief"), wallet="thief")
+        bwm("add-vault", "loot", "--outpoint", f"{spent}:0")
+        wait_until(lambda: sister.exists() and other in sister.read_text(), "the sister's alert")
+        assert spent not in {line["txid"] for line in map(json.loads, sister.read_text().splitlines())}
+    finally:
+        bwm.kill()
