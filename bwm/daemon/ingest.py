@@ -95,6 +95,7 @@ class Ingest(threading.Thread):
         self._reconcile_every_s = reconcile_every_s
         self.endpoints: Mapping[str, str] = {}  # of the feed, by topic; whoever starts it says so here
         self._connected: set[str] = set()
+        self._topics: tuple[str, ...] = ()
         self._feed_patience = clock.monotonic() + _FEED_PATIENCE_S
         self._queue = FeedQueue()
         self._stopping = threading.Event()
@@ -171,10 +172,9 @@ class Ingest(threading.Thread):
         except DatabaseUnwritable as error:
             self._parts.health.begin("database", str(error))
 
-    @property
-    def _topics(self) -> list[str]:
+    def _topics_heard(self) -> tuple[str, ...]:
         """What the feed lets us hear right now."""
-        return sorted(topic for topic, endpoint in self.endpoints.items() if endpoint in self._connected)
+        return tuple(sorted(topic for topic, endpoint in self.endpoints.items() if endpoint in self._connected))
 
     def _note_feed(self, messages: list[FeedMessage]) -> None:
         """Which publishers answer. Without them all is seen as well, only some seconds later."""
@@ -185,6 +185,7 @@ class Ingest(threading.Thread):
                 self._connected.discard(message.endpoint)
                 self._feed_patience = self._clock.monotonic() + _FEED_PATIENCE_S
                 self._due = 0.0
+        self._topics = self._topics_heard()
         self._parts.health.hear(self._topics)
         if len(self._topics) == len(self.endpoints):
             self._parts.health.end("feed")

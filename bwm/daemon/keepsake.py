@@ -25,12 +25,17 @@ class Keepsake:
     seen_at: int  # unix seconds
 
 
-def of_database() -> Keepsake:
-    """The open database as it is. Call inside a database connection."""
+def of_database(before: Keepsake | None = None) -> Keepsake:
+    """The open database as it is. Call inside a database connection.
+
+    ``before``: what it was a while ago; a million triggers are not counted again unless the watch list changed.
+    """
+    generation = settings.generation()
+    is_same = before is not None and before.generation == generation
     return Keepsake(
         database=settings.read(settings.DATABASE_ID) or "",
-        generation=settings.generation(),
-        triggers=vaults.count_triggers(),
+        generation=generation,
+        triggers=before.triggers if before is not None and is_same else vaults.count_triggers(),
         last_event=journal.last_seq(),
         seen_at=int(settings.read(SEEN_AT) or 0),
     )

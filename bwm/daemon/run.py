@@ -188,6 +188,7 @@ class Daemon:
         )
         self._dead_channels: set[str] = set()
         self._note_due = 0.0
+        self._noted: keepsake.Keepsake | None = None
 
     def _make_responder(self) -> Responder:
         return Responder(
@@ -395,7 +396,8 @@ class Daemon:
         """Note outside of the database what it holds. That the disk is full is told elsewhere."""
         self._note_due = self.clock.monotonic() + _NOTE_EVERY_S
         with suppress(OSError, DatabaseUnwritable), self.database.passing_trouble():
-            keepsake.write(self.config.state_dir, keepsake.of_database())
+            self._noted = keepsake.of_database(self._noted)
+            keepsake.write(self.config.state_dir, self._noted)
 
     def _refuse_the_dead(self) -> None:
         for loop in self._loops:

@@ -61,6 +61,7 @@ class HealthWatch:
             name: trouble.words for name, trouble in self._troubles.items() if name in owned
         }
         self._topics: tuple[str, ...] | None = None
+        self._judged: tuple[int, dict[str, str]] | None = None
         self._seen_at = 0
         self._noted_look_at = 0
         self._looked_at: tuple[int, float] | None = None  # by the wall clock and by the monotonic one
@@ -123,10 +124,13 @@ class HealthWatch:
         return next((one.words.partition(":")[0] for one in blinding if one.blinds), None)
 
     def look(self) -> None:
-        """Tell what is due to be told, and keep the account of blind time."""
-        now = self._clock.now()
+        """Tell what is due to be told, and keep the account of blind time. Once a second, unless something changed."""
+        now, observed = self._clock.now(), dict(self._observed)
+        if (now, observed) == self._judged:
+            return
+        self._judged = now, observed
         self._notice_sleep(now)
-        after, events = health.look(self._troubles, dict(self._observed), self._database.network, now)
+        after, events = health.look(self._troubles, observed, self._database.network, now)
         if after != self._troubles:
             self._move(after, events, now)
         if self.blind_since is None and abs(now - self._seen_at) >= _SEEN_EVERY_S:

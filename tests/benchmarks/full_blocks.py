@@ -19,6 +19,7 @@ SCRIPT = b"\x00\x20" + sha256(_WITNESS_SCRIPT).digest()
 _WITNESS = b"\x02" + sized(b"\x30" * 100) + sized(_WITNESS_SCRIPT)
 _SEQUENCE = b"\xfd\xff\xff\xff"
 _DATA = b"\x6a\x20" + b"\x5a" * 32
+_FEE = 2_000  # sat
 _MATURITY = 100  # blocks before a reward can be spent
 _BITS = bytes.fromhex("ffff7f20")
 _TARGET = 0x7FFFFF << 232
@@ -27,14 +28,20 @@ _TARGET = 0x7FFFFF << 232
 class Mill:
     """Makes blocks that the node takes, each spending all coins that the one before it made."""
 
-    def __init__(self, node: RegtestNode, transactions: int = TRANSACTIONS, reserved: int = 0) -> None:
-        """``reserved``: coins that are spent only when asked for, to be planted in a block of one's choice."""
+    def __init__(
+        self, node: RegtestNode, transactions: int = TRANSACTIONS, reserved: int = 0, *, small: bool = False
+    ) -> None:
+        """``reserved``: coins that are spent only when asked for, to be planted in a block of one's choice.
+
+        ``small``: a transaction moves one coin and no more, so that very many fit into a block.
+        """
         self._node = node
+        self._each = 1 if small else 2
         address = address_of_script(SCRIPT, network("regtest"))
         [first] = node.mine(1, address)
         node.mine(_MATURITY)
         reward = node.rpc("getblock", first, 2)["tx"][0]
-        count = 2 * transactions + reserved
+        count = self._each * transactions + reserved
         self.sats = int(reward["vout"][0]["value"] * 100_000_000) // count
         fan = _transaction([(txid_key(reward["txid"]), 0)], [self._pay] * count)
         self._add([fan])
@@ -49,11 +56,12 @@ class Mill:
     def grind(self, planted: tuple[bytes, int] | None = None) -> int:
         """One more full block, with a spend of a reserved coin somewhere in it. Its size in bytes."""
         pay, nothing = self._pay, bytes(8) + sized(_DATA)
+        pays = [pay] if self._each == 1 else [pay, pay, nothing]
         made = [
-            _transaction([self._coins.popleft(), self._coins.popleft()], [pay, pay, nothing])
-            for _ in range(len(self._coins) // 2)
+            _transaction([self._coins.popleft() for _ in range(self._each)], pays)
+            for _ in range(len(self._coins) // self._each)
         ]
-        self._coins.extend((txid, index) for _, txid, _ in made for index in (0, 1))
+        self._coins.extend((txid, index) for _, txid, _ in made for index in range(self._each))
         if planted:
             made.insert(len(made) // 2, _transaction([planted], [pay]))
         return self._add(made)
@@ -75,6 +83,12 @@ class Mill:
         refused = self._node.rpc("submitblock", raw.hex())
         assert refused is None, refused
         return len(raw)
+
+
+def spend(coin: tuple[bytes, int], sats: int) -> tuple[bytes, bytes]:
+    """A transaction for the mempool (of a node with -acceptnonstdtxn) that moves a coin; and its txid as hashed."""
+    raw, txid, _ = _transaction([coin], [(sats - _FEE).to_bytes(8, "little") + sized(SCRIPT)])
+    return raw, txid
 
 
 def _transaction(spends: list[tuple[bytes, int]], outputs: list[bytes]) -> tuple[bytes, bytes, bytes]:

@@ -15,6 +15,12 @@ def resident_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
 
 
+def proportional_bytes(pid: int) -> int:
+    """What a process has for itself, and its share of what it has with others (Linux)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
 def measure(count: int) -> tuple[int, int]:
     """Bytes before and after, in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.memory", str(count)]

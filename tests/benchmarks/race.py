@@ -11,6 +11,7 @@ class Speed:
     """How one way did."""
 
     seconds: float  # its best round
+    median_seconds: float
     ratio: float  # how many times faster than the yardstick, best round against best round
     median_ratio: float  # the same for the median rounds
 
@@ -30,5 +31,6 @@ def race(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str,
             times[name].append(time.perf_counter() - begin)
     yardstick = next(iter(times.values()))
     return {
-        name: Speed(min(own), min(yardstick) / min(own), median(yardstick) / median(own)) for name, own in times.items()
+        name: Speed(min(own), median(own), min(yardstick) / min(own), median(yardstick) / median(own))
+        for name, own in times.items()
     }

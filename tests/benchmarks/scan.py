@@ -1,20 +1,12 @@
-"""How fast bwm searches a block, beside python-bitcoinlib; and what its watch list costs.
+"""How fast bwm searches a block, beside python-bitcoinlib; and what its watch list costs."""
 
-    python -m tests.benchmarks.scan [--blocks FOLDER] [--json FILE]
-
-FOLDER holds serialised blocks, *.raw. Without it two blocks are made that have the shape of real ones.
-"""
-
-import argparse
 import os
 import random
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from math import prod
 from pathlib import Path
 
 from bitcoin.core import CBlock, CTransaction
@@ -26,7 +18,7 @@ from bwm.watch.index import KeyFilter
 from bwm.watch.pool import BlockPool
 from tests.benchmarks import memory, shapes
 from tests.benchmarks.race import Speed, race
-from tests.benchmarks.report import Row, print_table, write_json
+from tests.benchmarks.report import Row, geometric_mean
 
 FEW, MANY, VERY_MANY = 1_000, 1_000_000, 10_000_000
 PLANTED = 60  # keys of the block itself that the watch list holds when answers are compared
@@ -98,7 +90,7 @@ def speed_rows(speeds: dict[str, dict[str, Speed]]) -> list[Row]:
         for name, ways in speeds.items():
             note = _time(ways[way]) + (f", hashlib {_time(ways[HASHING])} of it" if way == WITH_TXIDS else "")
             rows.append(Row(what, name, ways[way].ratio, target, median_value=ways[way].median_ratio, note=note))
-        ratios = _geometric_mean([one.ratio for one in own]), _geometric_mean([one.median_ratio for one in own])
+        ratios = geometric_mean([one.ratio for one in own]), geometric_mean([one.median_ratio for one in own])
         rows.append(Row(what, "geometric mean", ratios[0], mean_target, median_value=ratios[1]))
     for name, ways in speeds.items():
         growth = ways[AT_A_MILLION].seconds / ways[READ].seconds
@@ -170,10 +162,6 @@ def _time(speed: Speed) -> str:
     return f"{speed.seconds * 1000:.1f} ms" + (" (noisy)" if speed.is_noisy else "")
 
 
-def _geometric_mean(numbers: Collection[float]) -> float:
-    return prod(numbers) ** (1 / len(numbers))
-
-
 def read_blocks(folder: Path | None) -> dict[str, bytes]:
     """Blocks by name: those of the folder, or two made ones."""
     if folder is None:
@@ -181,30 +169,10 @@ def read_blocks(folder: Path | None) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.raw"))}
 
 
-def main() -> int:
-    """Run everything; 1 if bwm ever answered otherwise than python-bitcoinlib."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=Path, metavar="FOLDER", help="real blocks, *.raw")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here too")
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    blocks = read_blocks(options.blocks)
-    if not blocks:
-        parser.error(f"no *.raw in {options.blocks}")
+def rows(blocks: dict[str, bytes], rounds: int) -> list[Row]:
+    """Everything about the search of blocks."""
     few, many = KeyFilter(random_keys(FEW)), KeyFilter(random_keys(MANY))
-    speeds = {name: race_block(raw, few, many, options.rounds) for name, raw in blocks.items()}
+    speeds = {name: race_block(raw, few, many, rounds) for name, raw in blocks.items()}
     agreed = sum(same_answers(raw, index) for raw in blocks.values() for index in (few, many))
-    rows = [
-        *speed_rows(speeds),
-        Row("same answers as python-bitcoinlib", "blocks, at 1k and at 1M items", agreed, 2 * len(blocks)),
-        *memory_rows(),
-        *database_rows(options.rounds),
-    ]
-    print_table(rows)
-    if options.json:
-        write_json(rows, options.json)
-    return 0 if agreed == 2 * len(blocks) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    answers = Row("same answers as python-bitcoinlib", "blocks, at 1k and at 1M items", agreed, 2 * len(blocks))
+    return [*speed_rows(speeds), answers]
