@@ -15,12 +15,16 @@ from bwm.channels import check as check_channel
 from bwm.config import Config
 from bwm.daemon.connect import endpoints_of
 from bwm.daemon.lock import is_held
+from bwm.daemon.open_response import open_steps, sealer_of
 from bwm.daemon.watch_proofs import is_unproved
 from bwm.db import outbox
+from bwm.db import responses as stored
 from bwm.errors import ChannelError, ConfigError, NodeError, NodeForbidden, NodeRefused, WrongNetwork
 from bwm.node.advice import WATCHING_CALLS, Finding, feed_findings
 from bwm.node.answers import NodeInfo
 from bwm.node.bitcoind import Bitcoind
+from bwm.response.readiness import Verdict
+from bwm.seal import KEY_FILE
 from bwm.toml import is_open
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -193,6 +197,24 @@ def deliveries(config: Config, now: int) -> Iterator[Check]:
             mend = (f"run: bwm test-channel {channel.name}, and look whether it arrives",)
             days = config.alerts.prove_every_s // 86400
             yield Check(f"channel {channel.name}", WARN, f"it has delivered nothing for {days} days or more", mend)
+
+
+def responses(config: Config) -> Iterator[Check]:
+    """Whether what was signed in advance can be opened and would work."""
+    kept = stored.every()
+    sealer = sealer_of(config) if kept else None
+    for one in kept:
+        if not open_steps(sealer, config.network, one):
+            mend = (f"bring {KEY_FILE} back into {config.state_dir}, or sign and add the response again",)
+            yield Check(f"response {one.name}", FAIL, "it cannot be opened: the key that sealed it is missing", mend)
+            continue
+        is_bad = one.judgement.verdict is Verdict.VOID
+        verdict = FAIL if is_bad else OK if one.judgement.verdict in (Verdict.READY, Verdict.USED) else WARN
+        steps = ("sign another one, and add it",) if is_bad else ()
+        words = f"{one.judgement.verdict}: {one.judgement.reason}" + ("" if one.armed else " (not armed)")
+        yield Check(f"response {one.name}", verdict, words, steps)
+    if kept and stored.is_held():
+        yield Check("hold", WARN, "everything is on hold: no response is sent", ("run: bwm hold --off",))
 
 
 def daemon(config: Config) -> Check:

@@ -73,6 +73,7 @@ def _of_database(session: Session, config: Config) -> Iterator[Check]:
         with session.database(config):
             yield Check("database", OK, "whole")
             yield from checks.deliveries(config, SystemClock().now())
+            yield from checks.responses(config)
     except BwmError as error:
         yield Check("database", FAIL, str(error))
 

@@ -18,13 +18,14 @@ from bwm.daemon.registration import check_name
 from bwm.daemon.send_response import try_out
 from bwm.daemon.targets import targets_of
 from bwm.db import armed_locks, guardians, journal, responses, vaults
-from bwm.db.broadcasts import order_by_hand
+from bwm.db.broadcasts import order_by_hand, refuse_begun
 from bwm.db.commit import commit
 from bwm.db.responses import StoredResponse
 from bwm.errors import BwmError, UsageError
 from bwm.plan_response import plan_done
 from bwm.response.answers import MEANING
 from bwm.response.deadline import Lock, in_words
+from bwm.seal import KEY_FILE, Sealer
 from bwm.toml import parse_duration
 
 _UNIT_S = 512  # of relative locks by time (BIP 68)
@@ -116,8 +117,7 @@ def _add_response(
         node = connect(config)
         node.check_network(network_of(config.network))
         given, children, parents = ([read_given(node, file.name, _text(file)) for file in each] for each in files)
-        sealer = sealer_of(config, make=True)
-        assert sealer
+        sealer = _sealer(config)
         prepared = prepare(node, vault, given, children, parents, config.responses.allow, lock, sealer, config.network)
         now = SystemClock().now()
         reason = f"response {vault}/{name} was added with {len(prepared.steps)} transactions"
@@ -138,6 +138,18 @@ def _add_response(
     else:
         click.echo(f"The thief must wait: {in_words(added.lock)}.")
     click.echo(f"It is not armed. To let policies send it: bwm arm {added.name}")
+
+
+def _sealer(config: Config) -> Sealer:
+    """The key that all responses are sealed with; a new one only for the very first. Raises UsageError."""
+    kept = responses.every()
+    sealer = sealer_of(config, make=not kept)
+    if sealer is None or (kept and not open_steps(sealer, config.network, kept[0])):
+        raise UsageError(
+            f"The key that sealed response {kept[0].name} is missing or another one; nothing was added. Bring "
+            f"{KEY_FILE} back into {config.state_dir}, or remove the responses that cannot be opened any more."
+        )
+    return sealer
 
 
 def _capital(text: str) -> str:
@@ -366,6 +378,7 @@ def broadcast(session: Session, name: str, dry_run: bool) -> None:
             return
         if responses.is_held():
             raise UsageError("Everything is on hold: nothing is sent. Lift it first: bwm hold --off")
+        refuse_begun(response.id, name)
         typed = click.prompt(
             f"This moves all coins of the response. Type the vault's name ({response.vault})", err=True
         )

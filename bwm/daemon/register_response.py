@@ -1,7 +1,7 @@
 """From the files that an owner brings to a response that may be kept. Nothing is written here."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bwm.chain.outpoint import outpoint_key, txid_text
 from bwm.chain.script import ScriptType, script_type
@@ -28,7 +28,7 @@ class Given:
     """What a file holds: a transaction, and the coins that a PSBT names."""
 
     name: str
-    tx: Tx
+    tx: Tx = field(repr=False)
     coins: dict[bytes, Output]
 
 

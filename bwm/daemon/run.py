@@ -417,7 +417,7 @@ class Daemon:
         for loop in self._loops:
             loop.stop()
         deadline = self.clock.monotonic() + _STOP_S
-        for worker in (self.ingest, *self.workers, *([self._push] if self._push else [])):
+        for worker in (self.ingest, self.responder, *self.workers, *([self._push] if self._push else [])):
             worker.join(timeout=max(0.0, deadline - self.clock.monotonic()))
         for channel in self._channels:
             channel.close()  # cuts off what a receiver does not take; its worker writes that down

@@ -96,6 +96,17 @@ def order_by_hand(name: str, vault: str, network: str, now: int) -> int:
     return number
 
 
+def refuse_begun(response_id: int, name: str) -> None:
+    """Raise UsageError when there is nothing left to decide about a response: it is on its way, or buried."""
+    begun = Row.state.in_([*_LIVE, str(State.BURIED)])
+    known = Row.select().where((Row.response == response_id) & begun).first()
+    if known is not None:
+        raise UsageError(
+            f"Response {name} was decided on before and is {known.state}: {known.reason}. "
+            "See: bwm events --kind response"
+        )
+
+
 def take(order: DueOrder, response_id: int, scanned: BlockRef, now: int) -> Following | None:
     """Begin to follow: from now on the broadcast's own row, not its order, keeps it alive.
 

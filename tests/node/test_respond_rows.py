@@ -91,6 +91,7 @@ def test_r7_what_is_in_the_mempool_or_a_block_already_is_followed_not_refused(st
     stage.node.mine()
     stage.wait("confirmed", name)
     assert not stage.told("refused", name)
+    assert "is confirmed" in stage.bwm("broadcast", f"{name}/safe", stdin=f"{name}\n", exit_code=2).stderr
 
 
 def test_r8_a_response_whose_outputs_are_spent_again_is_known_as_done(stage):

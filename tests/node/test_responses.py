@@ -48,6 +48,16 @@ def test_a_response_is_kept_sealed_listed_armed_and_removed(stage):
         assert bytes.fromhex(step.hex) not in everything
         assert step.hex.encode() not in everything
     assert (bwm.state_dir / "sealing.key").stat().st_mode & 0o777 == 0o600
+    assert "response cold/safe: ready" in bwm("doctor", exit_code=None).stdout
+
+    key = bwm.state_dir / "sealing.key"
+    kept = key.rename(key.with_name("kept"))
+    doctor = bwm("doctor", exit_code=1).stdout
+    assert "the key that sealed it is missing" in doctor
+    said = bwm("add-response", "cold", "second", *write(bwm.home, [vault.sweep(9)]), exit_code=2).stderr
+    assert "sealing.key" in said
+    assert not key.exists()  # a new one would have made the old responses useless for good
+    kept.rename(key)
     bwm("remove-response", "cold/safe")
     assert bwm.json("list-responses") == []
 
