@@ -25,6 +25,7 @@ class Story:
     answer_code: str | None = None  # acknowledges it as this message tells it
     repeats_at: int | None = None  # unix seconds: when it is told again unless somebody answers
     coming: tuple[Coming, ...] = ()  # responses that wait for their time
+    blocks_left: int | None = None  # until whoever moved the coins can take them; None: not known
 
 
 class Attempt(Protocol):
@@ -55,7 +56,16 @@ def reader_of(settings: ChannelSettings) -> Reader:
 def message(story: Story, attempt: Attempt, reader: Reader, now: int) -> Message:
     """What the channel is given to say."""
     is_drill = story.about.kind == SEEN
-    telling = Telling(story.alert_id, story.opened_at, story.repeats_at, story.answer_code, is_drill, story.coming, now)
+    telling = Telling(
+        alert_id=story.alert_id,
+        opened_at=story.opened_at,
+        repeats_at=story.repeats_at,
+        answer_code=story.answer_code,
+        is_drill=is_drill,
+        coming=story.coming,
+        now=now,
+        blocks_left=story.blocks_left,
+    )
     text = tell(as_told(story.about), as_told(story.latest), telling, reader)
     return Message(
         alert_id=story.alert_id,

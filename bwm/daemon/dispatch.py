@@ -22,18 +22,18 @@ from bwm.actions.alert import Story
 from bwm.answer import code
 from bwm.channels.channel import Channel, Message
 from bwm.clock import Clock
+from bwm.daemon import outlook
 from bwm.daemon.lanes import Batch, Lanes, entries, in_parts
 from bwm.daemon.unwritten import Unwritten
-from bwm.db import alerts, journal, orders, outbox
+from bwm.db import journal, outbox
 from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.db.outbox import Claim
 from bwm.db.schema import Alert
 from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryUncertain
-from bwm.event import Event
-from bwm.order import Standing, after_failure, next_due
+from bwm.order import after_failure
 from bwm.severity import Severity
-from bwm.wording import Coming, Reader
+from bwm.wording import Reader
 
 log = structlog.get_logger()
 
@@ -262,8 +262,9 @@ class ChannelWorker(threading.Thread):
                 latest=latest,
                 opened_at=alert.created_at,
                 answer_code=self._code(alert, claim),
-                repeats_at=_repeats_at(alert, now),
-                coming=_coming(about),
+                repeats_at=outlook.repeats_at(alert, now),
+                coming=outlook.coming(about),
+                blocks_left=outlook.blocks_left(latest, now),
             )
             return alert_action.message(story, claim, self.reader, now)
         except Exception:
@@ -275,18 +276,3 @@ class ChannelWorker(threading.Thread):
         if not self._answer_key:
             return None
         return code(self._answer_key, claim.alert_id, self.channel.name, alert.round, claim.revision)
-
-
-def _coming(about: Event) -> tuple[Coming, ...]:
-    """The responses to what an alert is about that wait for their time."""
-    return tuple(
-        Coming(name, at, decision, "acknowledged" in guard.unless, guard.approve_by)
-        for name, at, decision, guard in orders.to_come(about.vault, about.txid)
-    )
-
-
-def _repeats_at(alert: Any, now: int) -> int | None:
-    """When it is told again while nobody answers (unix seconds); None: not at all."""
-    if alert.state != alerts.OPEN:
-        return None
-    return next_due(Standing(alert.severity, alert.since, alert.repeat_every_s, alert.snoozed_s), now, now)

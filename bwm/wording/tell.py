@@ -45,6 +45,7 @@ class Telling:
     is_drill: bool = False
     coming: tuple[Coming, ...] = ()
     now: int | None = None  # unix seconds
+    blocks_left: int | None = None  # until whoever moved the coins can take them; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def tell(about: Event, latest: Event, telling: Telling, reader: Reader = Reader(
             else []
         ),
         *_happened(about, latest, reader),
+        *_time_left(telling, reader),
         *_facts(about, latest, reader),
         _Line(say("First seen: {time}", time=reader.time(telling.opened_at)), 3),
         *_what_next(about, latest, telling, reader),
@@ -180,6 +182,22 @@ def _of_a_drill(telling: Telling, reader: Reader) -> list[_Line]:
     return [_Line(words)] if telling.is_drill else []
 
 
+def _time_left(telling: Telling, reader: Reader) -> list[_Line]:
+    """How long there is, in blocks and in hours as they usually come."""
+    if (blocks := telling.blocks_left) is None:
+        return []
+    if not blocks:
+        return [_Line(reader.language.say("No time is left: whoever moved the coins may take them now."))]
+    about = reader.language.duration(blocks * BLOCK_S)
+    words = reader.language.count(
+        "Time left: {number} block, about {duration}.",
+        "Time left: {number} blocks, about {duration}.",
+        blocks,
+        duration=about,
+    )
+    return [_Line(words)]
+
+
 def _happened(about: Event, latest: Event, reader: Reader) -> list[_Line]:
     """What it is about, and where that stands now; one sentence where the second says it all."""
     say = reader.language.say
@@ -218,22 +236,9 @@ def _facts(about: Event, latest: Event, reader: Reader) -> list[_Line]:
         lines.append(_Line(say("Address: {address}", address=about.trigger_key), 4))
     if (by := latest.detail.get("by")) and reader.may_know("txid"):
         lines.append(_Line(say("The other transaction: {txid}", txid=by), 4))
-    if isinstance(left := latest.detail.get("blocks_left"), int):
-        lines.append(_Line(_left(left, reader), 0))
     if (words := _details(about, reader)) is not None:
         lines.append(_Line(say("Details: {words}", words=words), 5))
     return lines
-
-
-def _left(blocks: int, reader: Reader) -> str:
-    """How long there is, in blocks and in hours as they usually come."""
-    about = reader.language.duration(blocks * BLOCK_S)
-    return reader.language.count(
-        "Time left: {number} block, about {duration}.",
-        "Time left: {number} blocks, about {duration}.",
-        blocks,
-        duration=about,
-    )
 
 
 def _details(event: Event, reader: Reader) -> str | None:

@@ -45,10 +45,10 @@ LOCK = Event(
 BLIND = Event(key="", kind="node.unreachable", at=AT, network="main", reason="", detail={"words": "no answer"}, seq=4)
 
 EVENTS = (
-    ("Coins are being moved", THEFT, THEFT, (Coming("sweep", AT + 1200, 7, unless_answered=True),)),
-    ("That is mined: an update", THEFT, MINED, ()),
-    ("A guardian locks", LOCK, LOCK, ()),
-    ("bwm cannot see", BLIND, BLIND, ()),
+    ("Coins are being moved", THEFT, THEFT, (Coming("sweep", AT + 1200, 7, unless_answered=True),), 144),
+    ("That is mined: an update", THEFT, MINED, (), 143),
+    ("A guardian locks", LOCK, LOCK, (), None),
+    ("bwm cannot see", BLIND, BLIND, (), None),
 )
 
 
@@ -57,8 +57,8 @@ def tables() -> str:
     return "\n\n".join(_table(*one) for one in EVENTS)
 
 
-def _table(name: str, about: Event, latest: Event, coming: tuple[Coming, ...]) -> str:
-    telling = Telling("nqvsj5m6ew", AT, AT + 60, "k7qf-3m2p", coming=coming, now=AT)
+def _table(name: str, about: Event, latest: Event, coming: tuple[Coming, ...], blocks_left: int | None) -> str:
+    telling = Telling("nqvsj5m6ew", AT, AT + 60, "k7qf-3m2p", coming=coming, now=AT, blocks_left=blocks_left)
     texts = [tell(about, latest, telling, Reader(language(each), ZoneInfo(ZONES[each]))) for each in names()]
     heads = " | ".join(f"`{each}`" for each in names())
     return "\n".join(

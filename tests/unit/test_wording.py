@@ -81,8 +81,9 @@ def test_a_guardian_lock_keeps_its_headline_when_its_transaction_is_mined():
 
 
 def test_how_long_there_is_stands_there_in_blocks_and_hours():
-    text = tell(SEEN, replace(SEEN, detail={"blocks_left": 144}), TELLING)
+    text = tell(SEEN, SEEN, replace(TELLING, blocks_left=144))
     assert "Time left: 144 blocks, about 24 hours." in text.body
+    assert "No time is left" in tell(SEEN, SEEN, replace(TELLING, blocks_left=0)).body
 
 
 def test_what_replaced_it_is_named():
@@ -181,7 +182,6 @@ def every_event():
                 "lasted_s": 7200,
                 "words": "why-so",
                 "by": RIVAL,
-                "blocks_left": 6,
                 "rival": True,
             },
             seq=1,
@@ -223,7 +223,9 @@ class Brackets(gettext.NullTranslations):
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
 def test_nothing_that_is_told_goes_past_the_catalogues(event):
     reader = Reader(Language("brackets", Brackets()), ZoneInfo("UTC"))
-    telling = Telling("abcdefghij", 0, repeats_at=60, answer_code="k7m2", is_drill=True, coming=COMING, now=1)
+    telling = Telling(
+        "abcdefghij", 0, repeats_at=60, answer_code="k7m2", is_drill=True, coming=COMING, now=1, blocks_left=6
+    )
     text = tell(event, replace(event, seq=2), telling, reader)
     assert outside(f"{text.title}\n{text.body}") == ""
 
@@ -312,7 +314,9 @@ def test_what_a_person_must_know_is_never_cut(event, name):
     owned = {"guardian": "n" * 64} if event.guardian else {"vault": "n" * 64} if event.vault else {}
     event = replace(event, reason="because " * 50, detail={**event.detail, "words": "because " * 50}, **owned)
     coming = tuple(replace(one, response="n" * 40) for one in COMING)
-    telling = Telling("abcdefghij", 1795251900, 1795251960, "abcd-efgh-ijkl", is_drill=True, coming=coming)
+    telling = Telling(
+        "abcdefghij", 1795251900, 1795251960, "abcd-efgh-ijkl", is_drill=True, coming=coming, blocks_left=1
+    )
     text = tell(
         event, replace(event, seq=2), telling, Reader(language(name), ZoneInfo("America/Argentina/Buenos_Aires"))
     )
