@@ -66,11 +66,13 @@ class BacklogReader:
         if self._stretch is None:
             self._stretch = self._next_stretch(at, breathe)
             return self._stretch is not None
-        if self._stretch.todo:
-            self._read(self._stretch.todo.popleft(), at)
-        elif not self._search_again(self._stretch, breathe):
+        stretch = self._stretch
+        if stretch.todo:
+            self._read(stretch.todo[0], at)
+            stretch.todo.popleft()  # not before: a node that was away must be asked for the same block again
+        elif not self._search_again(stretch, breathe):
             with self._database.transaction():
-                backlog.advance(self._stretch.first, self._stretch.last + 1)
+                backlog.advance(stretch.first, stretch.last + 1)
             self._stretch = None
         return True
 
