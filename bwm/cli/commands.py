@@ -58,13 +58,17 @@ ENTRIES = (
     Entry("Acting", "disarm", "responses", "Keep policies from sending a response."),
     Entry("Acting", "broadcast", "responses", "Send a response now, whether it is armed or not."),
     Entry("Acting", "hold", "responses", "Hold all responses: nothing is sent until you lift it."),
-    Entry("Acting", "check-policies", "policies", "Say in plain words what the policies do."),
+    Entry(
+        "Acting", "check-policies", "policies", "Say in plain words what the policies do, and what is wrong with them."
+    ),
     Entry("Acting", "replay", "policies", "Show what the policies would have done with the past."),
-    Entry("Acting", "approve", "policies", "Say yes to what a policy may not do without a person."),
-    Entry("Acting", "veto", "policies", "Say no to what a policy wants to do."),
+    Entry("Acting", "approve", "policies", "Say yes to what a policy wants to do and may not without a person."),
+    Entry("Acting", "veto", "policies", "Say no to what a policy wants to do and has not done yet."),
     Entry("Acting", "announce", "announce", "Say that a spend will come, so that it is told quietly."),
     Entry("Acting", "list-announcements", "announce", "List the announced spends, and what became of them."),
-    Entry("Acting", "cancel-announcement", "announce", "Take an announcement back."),
+    Entry(
+        "Acting", "cancel-announcement", "announce", "Take an announcement back: the spend is told as loudly as any."
+    ),
     Entry("Looking", "events", "events", "Show the journal, and follow it."),
     Entry("Upkeep", "import-rewind", "import_rewind", "Take over the wallets of another RewindBitcoin watchtower."),
     Entry("Upkeep", "add-token", "tokens", "Let a program call the API."),
