@@ -2,6 +2,7 @@
 
 from bwm.config import Config
 from bwm.daemon.owner_signature import is_signed_by
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.targets import targets_of
 from bwm.db import announcements
 from bwm.db.commit import commit
@@ -19,7 +20,8 @@ def announced(config: Config, database: Database, said: Said, signature: str | N
     with database.transaction():
         number = announcements.add(said.announcement, said.nonce, signer, now)
         made = plan_announcement(said.announcement, number, "announcement.made", signer, config.network, now)
-        commit(database, made, targets_of(config), now)
+        desk = PolicyDesk(config.policies, config.network)
+        commit(database, judged(desk, database, made, now), targets_of(config), now)
     return number
 
 

@@ -17,7 +17,7 @@ from bwm.actions import hook, plugin, webhook
 from bwm.actions.deed import Deed
 from bwm.clock import Clock
 from bwm.config_policies import WebhookConfig
-from bwm.daemon.policy_desk import PolicyDesk
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.policy_watch import PolicyWatch
 from bwm.db import announcements, orders, outbox, sightings
 from bwm.db.alerts import Target
@@ -211,7 +211,7 @@ class DeedWorker(threading.Thread):
 
     def _commit(self, changes: Changes) -> None:
         now = self._clock.now()
-        judged = self._desk.judge(changes, now)
-        commit(self._database, judged, self._targets, now)
-        if judged.alerts:
+        after = judged(self._desk, self._database, changes, now)
+        commit(self._database, after, self._targets, now)
+        if after.alerts:
             self._on_alerts()

@@ -1,16 +1,25 @@
 """Where every step passes before it is written: facts are read for the policies, and the pure rules decide."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
 
 from bwm.chain.tx import Tx
 from bwm.db import announcements, blindness, cursor, decisions, journal, sightings, watches
+from bwm.db.database import Database
+from bwm.errors import DatabaseUnwritable
 from bwm.event import Event
-from bwm.plan import Changes
+from bwm.plan import AlertChange, Changes, case_of
 from bwm.plan_policies import PolicyFacts, VaultSpend, plan_policies
 from bwm.policy.announcement import Spend
+from bwm.policy.judge import faulty
 from bwm.policy.reach import concerned, limit_s, window_s
 from bwm.policy.rule import Policy
+from bwm.severity import Severity
 from bwm.watch.watch import Watch, What
+
+log = structlog.get_logger()
 
 
 class PolicyDesk:
@@ -43,6 +52,25 @@ class PolicyDesk:
             blind=blindness.is_blind(),
         )
         return plan_policies(changes, policies, facts, now)
+
+
+def judged(desk: PolicyDesk, database: Database, changes: Changes, now: int) -> Changes:
+    """As policies have it. A fault in them neither loses the step nor holds it up: it is told, beside bwm's own alerts.
+
+    Raises DatabaseUnwritable.
+    """
+    if not changes.events:
+        return changes
+    try:
+        with database.passing_trouble():
+            return desk.judge(changes, now)
+    except DatabaseUnwritable:
+        raise
+    except Exception as error:
+        log.exception("policy.fault", words="alerts leave as bwm has them by itself")
+        fault = faulty(type(error).__name__, database.network, now)
+        told = AlertChange(case_of(fault), fault, Severity.HIGH)
+        return replace(changes, events=(*changes.events, fault), alerts=(*changes.alerts, told))
 
 
 def _vaults(events: Iterable[Event]) -> list[str]:

@@ -17,7 +17,7 @@ from bwm.chain.outpoint import txid_text
 from bwm.chain.tx import Output
 from bwm.clock import Clock
 from bwm.daemon.open_response import OpenStep, look_up_coins, open_steps, priced
-from bwm.daemon.policy_desk import PolicyDesk
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.search_blocks import search, still_shared
 from bwm.daemon.send_response import Said, send
 from bwm.daemon.verify_trigger import stands
@@ -452,7 +452,8 @@ class Responder(threading.Thread):
 
     def _commit(self, changes: Changes) -> None:
         now = self._clock.now()
-        commit(self._database, self._desk.judge(changes, now) if self._desk else changes, self._targets, now)
+        after = judged(self._desk, self._database, changes, now) if self._desk else changes
+        commit(self._database, after, self._targets, now)
         for event in changes.events:
             log.info("event", kind=event.kind, vault=event.vault, key=event.key)
         self._on_orders()

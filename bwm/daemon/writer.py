@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
-from peewee import PeeweeException
 
 from bwm.clock import Clock
 from bwm.daemon.finder import Finding
-from bwm.daemon.policy_desk import PolicyDesk
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.watchlist import WatchList
 from bwm.db import cursor, guardians, sightings, unresolved, watches
 from bwm.db.alerts import Target
@@ -95,8 +94,7 @@ class Writer:
         if changes.is_empty:
             return
         try:
-            with self._database.passing_trouble():
-                changes = self._judged(changes)
+            changes = self._judged(changes)
             new = commit(self._database, changes, self._targets, self._clock.now(), self._generation_of(changes))
         except DatabaseUnwritable:
             self.shout(changes)
@@ -110,16 +108,7 @@ class Writer:
             self._on_orders()
 
     def _judged(self, changes: Changes) -> Changes:
-        """As policies have it; a fault in a policy must neither lose the step nor hold it up."""
-        if not changes.events or self._desk is None:
-            return changes
-        try:
-            return self._desk.judge(changes, self._clock.now())
-        except PeeweeException:
-            raise
-        except Exception:
-            log.exception("policy.fault", words="alerts leave as bwm has them by itself")
-            return changes
+        return judged(self._desk, self._database, changes, self._clock.now()) if self._desk else changes
 
     def _generation_of(self, changes: Changes) -> int | None:
         """Of the watch list, where the changes depend on it: what was removed meanwhile must not come back."""

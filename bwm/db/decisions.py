@@ -48,8 +48,9 @@ def put(decisions: Iterable[Decision], seqs: Mapping[str, int], network: str, no
 def acted_since(at: int) -> dict[str, tuple[int, ...]]:
     """When each policy gave orders, from ``at`` on (unix seconds)."""
     decision, order = schema.Decision, schema.Order
-    gave = order.select(order.id).where(order.decision == decision.id).exists()
-    rows: Any = decision.select(decision.policy, decision.decided_at).where((decision.decided_at >= at) & gave)
+    deciders = order.select(order.decision).where(order.decision.is_null(False))
+    lately = (decision.decided_at >= at) & decision.id.in_(deciders)
+    rows: Any = decision.select(decision.policy, decision.decided_at).where(lately).order_by(decision.id)
     acted: dict[str, tuple[int, ...]] = {}
     for policy, decided_at in rows.tuples():
         acted[policy] = (*acted.get(policy, ()), decided_at)

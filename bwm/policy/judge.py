@@ -7,6 +7,7 @@ it act. So what is decided follows from the journal alone, also when it is repla
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bwm.event import Event, fact_key
 from bwm.policy.condition import like
 from bwm.policy.decision import Decision, Wish
 from bwm.policy.guard import Guard
@@ -16,6 +17,7 @@ from bwm.policy.words import duration
 from bwm.severity import Severity
 
 ANSWERED, FAILED = "plugin.answered", "plugin.failed"
+BROKEN = "policy.failed"
 OWN_KINDS = ("policy.*", "plugin.*")
 """Kinds of events on which no policy acts, but for the answer that it asked for: none can go round in circles."""
 _LEADS_NOT_TO = {"hook": ("hook", "webhook"), "webhook": ("hook", "webhook"), "response": ("respond",)}
@@ -128,6 +130,18 @@ def _decision(policy: Policy, view: View, found: Found, words: str, wishes: tupl
         vault=view.event.vault,
         facts=found.facts,
         wishes=wishes,
+    )
+
+
+def faulty(fault: str, network: str, now: int) -> Event:
+    """The event that says that policies could not be looked at; one an hour for each sort of fault."""
+    return Event(
+        key=fact_key(network, BROKEN, fault, now // 3600),
+        kind=BROKEN,
+        at=now,
+        network=network,
+        reason=f"a fault in bwm ({fault}) kept it from asking the policies; its own alerts leave all the same",
+        detail={"case": BROKEN},
     )
 
 

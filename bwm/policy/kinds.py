@@ -24,6 +24,7 @@ TOLD = (
     "hook.failed",
     "plugin.failed",
     "policy.changed",
+    "policy.failed",
     "response.added",
     "response.armed",
     "response.buried",

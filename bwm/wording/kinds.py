@@ -131,6 +131,7 @@ TITLES: Mapping[str, str] = {
     "policy.decided": mark("A policy has decided"),
     "policy.approved": mark("Somebody approved a decision"),
     "policy.changed": mark("What bwm acts by was changed"),
+    "policy.failed": mark("The policies could not be asked"),
     "policy.vetoed": mark("Somebody vetoed a decision"),
     "hook.done": mark("A hook has run"),
     "hook.failed": mark("A hook failed"),

@@ -14,7 +14,7 @@ from bwm.actions.program import MOST_OUTPUT, Program, ProgramFailed, run
 from bwm.clock import SystemClock
 from bwm.config_policies import WebhookConfig
 from bwm.daemon.deeds import DeedWorker
-from bwm.daemon.policy_desk import PolicyDesk
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.db import orders, schema
 from bwm.db.alerts import Target
 from bwm.db.commit import commit
@@ -22,7 +22,8 @@ from bwm.db.database import Database
 from bwm.event import Event, fact_key
 from bwm.order import LEASE_S
 from bwm.plan import AlertChange, Changes, plan_operation
-from bwm.policy.rule import AlertStep, DeedStep, OnError, Plugin, Policy
+from bwm.policy.condition import InFlight
+from bwm.policy.rule import AlertStep, DeedStep, Limit, OnError, Plugin, Policy
 from bwm.secret import Secret
 from bwm.severity import Severity
 from regtest.receiver import Receiver, hang, reply
@@ -103,8 +104,8 @@ def program(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def policy(*steps: Any, **fields: Any) -> Policy:
-    return Policy("rule", "1", ("trigger.*",), None, steps, **fields)
+def policy(*steps: Any, when: Any = None, **fields: Any) -> Policy:
+    return Policy("rule", "1", ("trigger.*",), when, steps, **fields)
 
 
 def hook(path: str, *arguments: str, **fields: Any) -> DeedStep:
@@ -261,6 +262,34 @@ def test_what_needs_approval_waits_for_a_person(house, program, tmp_path, clock,
     assert (tmp_path / "runs").exists() == runs
     waits = not answers and not after_s
     assert ("hook.dropped" in home.kinds()) == (not runs and not waits)
+
+
+def test_a_limit_and_a_window_count_what_the_journal_holds(house, clock):
+    limited = policy(DeedStep("hook", "/none", after_s=86_400), limit=Limit(2, 3600), when=InFlight(1000, 600))
+    home = house(limited)
+    for number in range(5):
+        clock.at += 60
+        home.tell(replace(THEFT, key=fact_key(number), at=clock.now(), txid=f"{number:064}"))
+    decided = list(schema.Decision.select().order_by(schema.Decision.id))
+    assert [json.loads(row.facts) for row in decided] == [{"sats_in_flight": sats} for sats in (1000, 1500, 2000, 2500)]
+    assert schema.Order.select().where(schema.Order.action == "hook").count() == 2
+    clock.at += 3600
+    home.tell(replace(THEFT, key=fact_key("alone"), at=clock.now(), txid="ef" * 32))
+    assert schema.Decision.select().count() == 4, "what is an hour old is not in flight"
+
+
+def test_a_fault_in_policies_is_told_and_takes_no_alert_along(house, clock, monkeypatch):
+    def break_down(changes: Changes, now: int) -> Changes:
+        raise ZeroDivisionError
+
+    home = house(policy(hook("/none")))
+    monkeypatch.setattr(home.desk, "judge", break_down)
+    for number in range(2):
+        theft = replace(THEFT, key=fact_key(number))
+        changes = Changes((theft,), alerts=(AlertChange("theft", theft, Severity.EMERGENCY),))
+        commit(home.database, judged(home.desk, home.database, changes, clock.now()), [TARGET], clock.now())
+    assert home.kinds() == ["trigger.seen", "policy.failed", "trigger.seen"]
+    assert home.theft_is_told()
 
 
 def test_a_webhook_that_is_refused_or_hangs_is_told_in_the_end(house):
