@@ -29,6 +29,7 @@ LONGEST = {
 }
 """Bytes. All of them together with the rest of a message must fit the 4096 that Expo takes."""
 
+_VAULTS = 2000  # of one request
 _TXIDS = 2000  # of one vault; a wallet of many fee rates has 80
 
 _OF_CHAIN = {"bitcoin": "main", "testnet": "test", "tape": "regtest", "regtest": "regtest"}
@@ -83,6 +84,8 @@ def device_of(body: dict[str, Any], seal: Callable[[str, str], bytes]) -> Device
 
 def vaults_of(items: Sequence[Any], *, with_commitments: bool) -> list[Checked]:
     """What is to be watched. Raises Problem 400 or 403 for the first vault that cannot be."""
+    if len(items) > _VAULTS:
+        raise Problem(413, f"One request may have {_VAULTS:,} vaults and no more.")
     return [_vault(item, with_commitments) for item in items]
 
 

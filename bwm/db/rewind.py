@@ -1,11 +1,12 @@
 """What RewindBitcoin wallets registered: their vaults become vaults of ours, their telephones devices of those."""
 
 from base64 import b32encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from bwm.chain.block import BlockRef
 from bwm.chain.outpoint import txid_key
 from bwm.db import cursor, raw, settings, vaults
 from bwm.db.schema import RewindDevice, RewindPush, RewindVault, Vault
@@ -15,6 +16,8 @@ from bwm.policy.rewind import Acknowledgement, Incident
 from bwm.severity import Severity
 
 TAG = "rewind"
+
+_AT_ONCE = 400  # names in one query: below SQLite's limit on variables
 
 
 class TooMuch(UsageError):
@@ -97,19 +100,88 @@ def register(
     at = cursor.at()
     if at is None:
         raise NotReady("bwm has not reached its node yet; try again in a moment")
-    added = False
-    for one in registrations:
-        row, _ = ensure_vault(network, one.wallet_id, severity, at.height, now)
+    wanted = {one.wallet_id: one for one in _merged(registrations)}
+    known = _known(network, list(wanted))
+    fresh = [one for one in wanted.values() if one.wallet_id not in known]
+    _add_vaults(network, fresh, severity, at, now)
+    rows = known | _known(network, [one.wallet_id for one in fresh])
+    added = bool(_add_triggers([(rows[one.wallet_id].vault_id, txid) for one in fresh for txid in one.txids], now))
+    for one in wanted.values():
+        row = rows[one.wallet_id]
         if one.commitment:
-            _commit_to(row, one.commitment)
-        if add_new_triggers(row.vault_id, one.txids, now):
+            _commit_to(network, row, one.commitment)
+        if one.wallet_id in known and add_new_triggers(row.vault_id, one.txids, now):
             vaults.order_reading(at.height + 1, known=at, vault_id=row.vault_id)
-            RewindVault.update(unchecked=RewindVault.unchecked + 1).where(RewindVault.id == row.id).execute()
+            raw.run("UPDATE rewind_vault SET unchecked = unchecked + 1 WHERE id = ?", row.id)
             added = True
-        _put_device(row.id, device, one.number, now)
+    _put_devices({rows[one.wallet_id].id: one.number for one in wanted.values()}, device, now)
     if added:
         _refuse_too_much(device, quota)
         settings.next_generation(only_added=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    vault_id: int
+    wallet_id: str
+    commitment: str | None
+
+
+def _merged(registrations: Sequence[Registration]) -> list[Registration]:
+    """A vault that stands there twice is one."""
+    found: dict[str, Registration] = {}
+    for one in registrations:
+        before = found.get(one.wallet_id)
+        txids = one.txids if before is None else tuple(dict.fromkeys((*before.txids, *one.txids)))
+        found[one.wallet_id] = replace(one, txids=txids)
+    return list(found.values())
+
+
+def _known(network: str, wallet_ids: Sequence[str]) -> dict[str, _Row]:
+    found: dict[str, _Row] = {}
+    for start in range(0, len(wallet_ids), _AT_ONCE):
+        part = wallet_ids[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(part))
+        sql = f"""
+            SELECT id, vault_id, wallet_id, commitment FROM rewind_vault WHERE network = ? AND wallet_id IN ({marks})
+        """  # noqa: S608 (only marks)
+        found |= {row[2]: _Row(*row) for row in raw.rows(sql, network, *part)}
+    return found
+
+
+def _add_vaults(network: str, fresh: Sequence[Registration], severity: Severity, at: BlockRef, now: int) -> None:
+    """Many at once, by hand: hundreds of wallets may register in a second, and one may bring hundreds of vaults."""
+    tags = f'["{TAG}", "{network}"]'
+    raw.run_many(
+        """INSERT INTO vault (name, severity, final_depth, covered_from, created_height, tags, created_at)
+        VALUES (?, ?, 6, ?, ?, ?, ?)""",
+        ((_name(network, one.wallet_id), str(severity), at.height, at.height, tags, now) for one in fresh),
+    )
+    raw.run_many(
+        """INSERT INTO rewind_vault (network, wallet_id, vault_id, incident, unchecked, stale, created_at)
+        VALUES (?, ?, (SELECT id FROM vault WHERE name = ?), 0, 1, 0, ?)""",
+        ((network, one.wallet_id, _name(network, one.wallet_id), now) for one in fresh),
+    )
+    raw.run_many(
+        """INSERT INTO backlog (vault_id, next_height, known_height, known_hash)
+        VALUES ((SELECT id FROM vault WHERE name = ?), ?, ?, ?)""",
+        ((_name(network, one.wallet_id), at.height + 1, at.height, at.hash) for one in fresh if one.txids),
+    )
+
+
+def _add_triggers(pairs: Sequence[tuple[int, str]], now: int) -> int:
+    """Vaults, each with a txid that is not watched for it; how many these are."""
+    raw.run_many(
+        "INSERT INTO trigger (vault_id, kind, key, created_at) VALUES (?, 'txid', ?, ?)",
+        ((vault_id, txid, now) for vault_id, txid in pairs),
+    )
+    raw.run_many(
+        """INSERT INTO watch (key, what, trigger_id)
+        SELECT ?, 'txid', id FROM trigger WHERE vault_id = ? AND kind = 'txid' AND key = ?""",
+        ((txid_key(txid), vault_id, txid) for vault_id, txid in pairs),
+    )
+    return len(pairs)
 
 
 def ensure_vault(network: str, wallet_id: str, severity: Severity, height: int, now: int) -> tuple[Any, bool]:
@@ -139,20 +211,12 @@ def add_new_triggers(vault_id: int, wanted: Sequence[str], now: int) -> list[str
     """Watch those of the txids that are not watched for the vault; which these are. Call inside a transaction."""
     known = {key for (key,) in raw.rows("SELECT key FROM trigger WHERE vault_id = ? AND kind = 'txid'", vault_id)}
     txids = [txid for txid in wanted if txid not in known]
-    raw.run_many(
-        "INSERT INTO trigger (vault_id, kind, key, created_at) VALUES (?, 'txid', ?, ?)",
-        ((vault_id, txid, now) for txid in txids),
-    )
-    raw.run_many(
-        """INSERT INTO watch (key, what, trigger_id)
-        SELECT ?, 'txid', id FROM trigger WHERE vault_id = ? AND kind = 'txid' AND key = ?""",
-        ((txid_key(txid), vault_id, txid) for txid in txids),
-    )
+    _add_triggers([(vault_id, txid) for txid in txids], now)
     return txids
 
 
-def _commit_to(row: Any, commitment: str) -> None:
-    if commitment_owner(row.network, commitment) not in (None, row.wallet_id):
+def _commit_to(network: str, row: _Row, commitment: str) -> None:
+    if commitment_owner(network, commitment) not in (None, row.wallet_id):
         raise CommitmentTaken("The commitment is that of another vault.")
     if row.commitment is None:
         RewindVault.update(commitment=commitment).where(RewindVault.id == row.id).execute()
@@ -164,27 +228,33 @@ def commitment_owner(network: str, commitment: str) -> str | None:
     return None if row is None else str(row.wallet_id)
 
 
-def _put_device(rewind_vault_id: int, device: Device, number: int, now: int) -> None:
-    """Add the device, or what it calls things now. One that the push service did not know is tried again."""
-    named = {
-        "wallet_uuid": device.wallet_uuid,
-        "wallet_name": device.wallet_name,
-        "vault_number": number,
-        "watchtower_id": device.watchtower_id,
-        "locale": device.locale,
-    }
-    place = (RewindDevice.rewind_vault == rewind_vault_id) & (RewindDevice.token_hash == hash_of(device.token))
-    known = RewindDevice.get_or_none(place)
-    if known is not None:
-        RewindDevice.update(**named, retired_at=None).where(RewindDevice.id == known.id).execute()
-        if known.retired_at is None:
-            return
-        RewindPush.update(due_at=now).where(RewindPush.device == known.id).execute()
-    else:
-        hashed = hash_of(device.token)
-        fixed = {"rewind_vault": rewind_vault_id, "token_hash": hashed, "token": device.sealed, "created_at": now}
-        RewindDevice.create(**fixed, **named)
-    RewindVault.update(stale=1).where(RewindVault.id == rewind_vault_id).execute()
+def _put_devices(numbers: Mapping[int, int], device: Device, now: int) -> None:
+    """Add the device to vaults, or what it calls things now. One that the push service did not know is tried again.
+
+    ``numbers``: what it calls each vault, by the vault's row.
+    """
+    hashed = hash_of(device.token)
+    sql = "SELECT rewind_vault_id, id, retired_at FROM rewind_device WHERE token_hash = ?"
+    known = {row[0]: (row[1], row[2]) for row in raw.rows(sql, hashed) if row[0] in numbers}
+    named = (device.wallet_uuid, device.wallet_name, device.watchtower_id, device.locale)
+    raw.run_many(
+        """INSERT INTO rewind_device (rewind_vault_id, token_hash, token, wallet_uuid, wallet_name, watchtower_id,
+        locale, vault_number, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        ((row, hashed, device.sealed, *named, number, now) for row, number in numbers.items() if row not in known),
+    )
+    raw.run_many(
+        """UPDATE rewind_device SET wallet_uuid = ?, wallet_name = ?, watchtower_id = ?, locale = ?, vault_number = ?,
+        retired_at = NULL WHERE id = ?""",
+        ((*named, numbers[row], device_id) for row, (device_id, _) in known.items()),
+    )
+    back = [(row, device_id) for row, (device_id, retired_at) in known.items() if retired_at is not None]
+    raw.run_many("UPDATE rewind_push SET due_at = ? WHERE device_id = ?", ((now, device_id) for _, device_id in back))
+    concerned = [(row,) for row in numbers if row not in known] + [(row,) for row, _ in back]
+    sighted = "EXISTS (SELECT 1 FROM trigger JOIN sighting ON sighting.trigger_id = trigger.id WHERE trigger.vault_id"
+    raw.run_many(
+        f"UPDATE rewind_vault SET stale = 1 WHERE id = ? AND {sighted} = rewind_vault.vault_id)",  # noqa: S608 (ours)
+        concerned,
+    )
 
 
 def _refuse_too_much(device: Device, quota: Quota) -> None:
