@@ -20,12 +20,18 @@ URLS = {
 }
 
 
-def told(service: str, severity: str) -> Any:
+def plugin(service: str, severity: str) -> Any:
     # Imported here: it loads all of Apprise, which no other test of this folder needs.
     from bwm.channels.sending.apprise_sender import plugin_for
 
-    url, attribute = URLS[service]
-    return getattr(plugin_for(url, severity), attribute)
+    url = URLS[service][0]
+    return plugin_for(
+        {"order": "send", "url": url, "severity": severity, "alert": "a1", "proxy": "", "title": "", "body": ""}
+    )
+
+
+def told(service: str, severity: str) -> Any:
+    return getattr(plugin(service, severity), URLS[service][1])
 
 
 @pytest.mark.parametrize("service", HIGHEST)
@@ -35,10 +41,8 @@ def test_a_service_is_told_more_for_an_emergency_than_for_a_warning(service: str
 
 
 def test_pushover_rings_until_it_is_acknowledged_on_the_phone() -> None:
-    from bwm.channels.sending.apprise_sender import plugin_for
-
-    plugin: Any = plugin_for(URLS["pover"][0], "emergency")
-    assert (plugin.priority, plugin.interval, plugin.expire) == (2, 30, 10800)
+    pover = plugin("pover", "emergency")
+    assert (pover.priority, pover.interval, pover.expire) == (2, 30, 10800)
 
 
 @pytest.mark.parametrize(
