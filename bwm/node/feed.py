@@ -13,7 +13,7 @@ from bwm.node.line import Line
 
 log = structlog.get_logger()
 
-_POLL_MS = 250  # how long stop() may have to wait
+_POLL_MS = 500  # how long stop() may have to wait
 
 
 @dataclass(frozen=True, slots=True)
