@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from bwm.db import schema
+from bwm.db import raw, schema
 from bwm.errors import UsageError
 from bwm.policy.announcement import Announcement, Destination, State
 
@@ -40,6 +40,8 @@ def of_vaults(vaults: Collection[str], txids: Collection[str], now: int) -> tupl
 
 def over(now: int) -> tuple[Announcement, ...]:
     """Those that wait for a spend that did not come in time."""
+    if not raw.rows("SELECT 1 FROM announcement WHERE state = ? AND ends_at < ? LIMIT 1", str(State.OPEN), now):
+        return ()
     return _read((schema.Announcement.state == str(State.OPEN)) & (schema.Announcement.ends_at < now))
 
 
