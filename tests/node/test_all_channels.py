@@ -1,5 +1,6 @@
 """One theft and every kind of channel: all are told at once, and whoever misbehaves is told as soon as it is well."""
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -56,10 +57,6 @@ class Town:
             return [f"{push['title']}\n{push['body']}" for push in self.expo.pushes]
         return told_by(name, self.services[name].received)
 
-    def arrivals(self, txid: str) -> list[float]:
-        """When each service heard of a transaction first (unix seconds)."""
-        return [min(one.at for one in service.holding(txid)) for service in self.services.values()]
-
     def telling(self, txid: str) -> dict[str, int]:
         """How many messages about a transaction each service has."""
         names = (*self.services, "mail", "expo")
@@ -111,34 +108,32 @@ def town(tmp_path_factory):
         yield Town(services, mail, expo, proxy, bad, settings, trusted)
 
 
-def test_one_theft_reaches_all_and_whoever_misbehaves_delays_nobody(node, make_bwm, coin, thief, town):
+def test_one_theft_reaches_all_and_whoever_misbehaves_delays_nobody(node, make_bwm, address, coin, thief, town):
+    other_coin = node.pay(address, 2_000_000)
+    node.mine()
     bwm = make_bwm(node, settings=town.settings)
     authority_file = str(town.trusted.file)
     bwm.surroundings = {"REQUESTS_CA_BUNDLE": authority_file, "SSL_CERT_FILE": authority_file}
-    bwm("add-vault", "cold", "--outpoint", coin)
+    bwm("add-vault", "cold", "--outpoint", coin, "--outpoint", other_coin)
     bwm.start()
+    all_well_s, _ = tell_all(node, town, other_coin, thief)
+    assert all_well_s < 2 * crowd()
     town.bad["hanging"].behaviour = hang
     town.bad["dripping"].behaviour = drip
     town.bad["broken"].behaviour = reply(500)
     town.bad["busy"].behaviour = reply(429, {"Retry-After": "3"})
 
-    began = time.monotonic()
-    theft = node.spend(coin, thief)
-    wait_until(lambda: min(town.telling(theft).values()) >= 1, "all services to be told", 20, every_s=0.02)
-    took_s = time.monotonic() - began
-
-    assert took_s < 2
-    arrivals = town.arrivals(theft)
-    assert max(arrivals) - min(arrivals) < 1
+    with_trouble_s, theft = tell_all(node, town, coin, thief)
+    assert with_trouble_s < all_well_s + crowd()
     assert set(town.telling(theft).values()) == {1}
     assert {"api.telegram.org", "api.pushover.net"} <= {host for host, _ in town.proxy.asked}
     [hook] = [one for one in town.services["webhook"].received if theft.encode() in one.body]
     assert proves(hook.headers, hook.body, Secret(SECRET), int(time.time()))
-    assert town.services["ntfy"].received[0].headers["X-Priority"] == "max"
+    assert town.services["ntfy"].holding(theft)[0].headers["X-Priority"] == "max"
     [letter] = [text for text in town.mail.texts() if theft in text]
     assert letter.startswith("Münzen werden bewegt: Tresor cold\n")
     assert "(Europe/Berlin, UTC+1)" in letter or "(Europe/Berlin, UTC+2)" in letter
-    [waiting] = [alert for alert in bwm.alerts() if alert["kind"] == "trigger.seen"]
+    [waiting] = [alert for alert in bwm.alerts() if theft in alert["body"]]
 
     quick = ("broken", "busy", "distrusted")  # to fail; the others hold on until they are cut off
     wait_until(lambda: all(stands(bwm, waiting["id"], "last_error")[name] for name in quick), "the failures")
@@ -155,6 +150,19 @@ def test_one_theft_reaches_all_and_whoever_misbehaves_delays_nobody(node, make_b
     assert town.bad["dripping"].holding(theft)[-1].json["may_repeat"] is True
     assert town.bad["distrusted"].holding(theft)[-1].json["may_repeat"] is False
     assert set(town.telling(theft).values()) == {1}
+
+
+def crowd():
+    """How many processes wait for each processor: a limit in time holds for a machine that is not crowded."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def tell_all(node, town, coin, thief):
+    """Seconds until a theft is told by every service that works, and its transaction."""
+    began = time.monotonic()
+    theft = node.spend(coin, thief)
+    wait_until(lambda: min(town.telling(theft).values()) >= 1, "all services to be told", 20, every_s=0.02)
+    return time.monotonic() - began, theft
 
 
 def stands(bwm, alert_id, what="state"):

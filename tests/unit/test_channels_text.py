@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bwm.channels.sending.redact import HIDDEN, redacted
 from bwm.channels.sending.text import BODY_LIMIT, TITLE_LIMIT, body_of, title_of
+from bwm.language import language
 from tests.servers.channels import message
 
 any_text = st.text(st.characters(), max_size=3000)  # lone surrogates as well
@@ -71,3 +72,14 @@ def test_the_fields_are_hidden_with_the_text() -> None:
     told = redacted(message(guardian="g"), ["vault", "txid"])
     assert (told.vault, told.guardian, told.txid) == (None, None, None)
     assert "cold-1" not in body_of(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "last_line"),
+    [
+        ("de", "Tresor cold-1, Alarm alert-5f3a, Versuch 2: wiederholt vielleicht eine frühere Nachricht"),
+        ("es", "bóveda cold-1, alerta alert-5f3a, intento 2: puede repetir un mensaje anterior"),
+    ],
+)
+def test_the_last_paragraph_speaks_the_readers_language(name: str, last_line: str) -> None:
+    assert body_of(message(attempt=2), language(name)).splitlines()[-1] == last_line
