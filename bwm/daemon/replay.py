@@ -1,5 +1,6 @@
 """What policies would have made of the past: of recorded events, or of blocks that are read again. Sends nothing."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -112,13 +113,13 @@ def _judged(policies: Sequence[Policy], events: Sequence[Event], facts: PolicyFa
     outcomes = []
     for number, event in enumerate(events):
         vault = facts.vaults.get(event.vault or "", VaultFacts())
-        history = [past for past in events[max(0, number - 20_000) : number] if past.at >= event.at - reach_s]
+        first = bisect_left(events, event.at - reach_s, 0, number, key=lambda past: past.at) if reach_s else number
         then = replace(
             facts,
             tip_height=_tip_at(event, vault, facts.tip_height),
             blind=any(began <= event.at < ended for began, ended in blind),
         )
-        view = view_of(event, then, history if reach_s else (), event.at)
+        view = view_of(event, then, events[first:number], event.at)
         found = () if is_old_news(event, vault) else judge(policies, view, acted)
         for one in found:
             if one.decision.wishes:

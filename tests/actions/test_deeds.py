@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bwm.actions import webhook
+from bwm.actions.deed import Deed
 from bwm.actions.program import MOST_OUTPUT, Program, ProgramFailed, run
 from bwm.clock import SystemClock
 from bwm.config_policies import WebhookConfig
@@ -26,7 +28,7 @@ from bwm.policy.condition import InFlight
 from bwm.policy.rule import AlertStep, DeedStep, Limit, OnError, Plugin, Policy
 from bwm.secret import Secret
 from bwm.severity import Severity
-from regtest.receiver import Receiver, hang, reply
+from regtest.receiver import Receiver, drip, hang, reply
 
 COIN = f"{'11' * 32}:0"
 THEFT = Event(
@@ -324,6 +326,25 @@ def test_a_program_that_was_changed_and_a_policy_that_is_new_are_told_once(house
     assert (alert.severity, alert.state) == ("warning", "resolved")
     house().worker.look_at_policies()
     assert "gone: policy rule, policy second and program" in schema.Event.select()[1].reason
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_left_in_time():
+    def drip_headers(handler: Any, over: Any) -> None:
+        while not over.wait(0.1):
+            handler.wfile.write(b"H")
+            handler.wfile.flush()
+
+    with Receiver() as receiver:
+        deed = Deed(1, 1, "siren", {"timeout_s": 1}, THEFT)
+        receiver.behaviour = drip
+        assert webhook.carry_out(deed, receiver.url("http"), "s" * 16) == {"status": 200}, (
+            "its body is nobody's business"
+        )
+        receiver.behaviour = drip_headers
+        began = time.monotonic()
+        with pytest.raises(webhook.WebhookFailed):
+            webhook.carry_out(deed, receiver.url("http"), "s" * 16)
+        assert time.monotonic() - began < 4
 
 
 # Plug-ins, as miradord runs them
