@@ -20,6 +20,7 @@ def addresses(tmp_path_factory):
 def strict(tower, addresses):
     """A second bwm beside the same node."""
     more = f'commitments = true\naddresses = "{addresses}"\nrewind_networks = ["regtest", "tape"]\n'
+    more += "triggers_of_device = 50\n"
     with running_tower(tower.bwm.home.with_name("strict"), tower.node, more) as strict:
         yield strict
 
@@ -86,3 +87,15 @@ def test_a_database_of_addresses_that_is_away_is_an_error_of_the_server(strict, 
     finally:
         (addresses / "away").rename(addresses / "regtest.sqlite")
     wait_until(lambda: strict.wallet().register(vault(commitment=raw)).status == 200, "the database's return")
+
+
+def test_x13_one_device_cannot_have_everything_watched_and_others_are_not_affected(strict, addresses):
+    greedy, raws = strict.wallet(), [funded(strict, addresses)[0] for _ in range(3)]
+    kept = vault(*(f"{number:064x}" for number in range(40)), commitment=raws[0])
+    assert greedy.register(kept).status == 200
+    refused = vault(*(f"{number:064x}" for number in range(20)), commitment=raws[1])
+    answer = greedy.register(refused)
+    assert (answer.status, "retry-after" in answer.headers) == (429, True)
+    assert greedy.ack(refused["vaultId"]).status == 404
+    assert greedy.ack(kept["vaultId"]).status == 200
+    assert strict.wallet().register(vault("ab" * 32, commitment=raws[2])).status == 200

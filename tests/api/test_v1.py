@@ -107,7 +107,7 @@ def test_a_theft_is_read_and_acknowledged_by_its_code(tower, call):
     assert call("POST", "/v1/ack", {"code": typed}).json["result"] == "already"
 
 
-def test_tokens_cannot_see_learn_of_or_touch_each_others(tower, call, token):
+def test_x15_and_x16_tokens_cannot_see_learn_of_or_touch_each_others(tower, call, token):
     alice, bob = token("read", "write", "ack", vault="alice-*"), token("read", "write", "ack", vault="bob-*")
     hers, his = vault_name("alice"), vault_name("bob")
     node = tower.node
@@ -142,7 +142,7 @@ def test_tokens_cannot_see_learn_of_or_touch_each_others(tower, call, token):
 
 
 @pytest.mark.parametrize("watched", [True, False])
-def test_a_watched_txid_is_answered_like_any_other(call, token, watched):
+def test_x42_a_watched_txid_is_answered_like_any_other(call, token, watched):
     txid = uuid4().hex * 2
     if watched:
         call("POST", "/v1/vaults", {"name": vault_name("other"), "txids": [txid]})
@@ -168,19 +168,19 @@ def test_a_watched_txid_is_answered_like_any_other(call, token, watched):
     ],
     ids=["none", "empty", "scheme only", "blank", "basic", "wrong", "no ASCII", "long"],
 )
-def test_without_a_right_token_nothing_is_told(tower, headers):
+def test_x2_without_a_right_token_nothing_is_told(tower, headers):
     answer = ask(tower.port, "GET", "/v1/vaults", None, headers)
     assert answer.status in (401, 429)
     assert_problem(answer, answer.status)
 
 
-def test_a_token_in_the_query_is_none(tower, everything):
+def test_x2_a_token_in_the_query_is_none(tower, everything):
     assert ask(tower.port, "GET", f"/v1/vaults?token={everything}").status in (401, 429)
     assert ask(tower.port, "GET", f"/v1/vaults?access_token={everything}").status in (401, 429)
     assert everything not in tower.bwm.log_text()
 
 
-def test_guessing_is_slowed_down_and_the_owner_is_let_in(tower, call):
+def test_x1_guessing_is_slowed_down_and_the_owner_is_let_in(tower, call):
     wrong = {"Authorization": "Bearer bwm_000000000000_" + "b" * 43}
     statuses = [ask(tower.port, "GET", "/v1/status", None, wrong).status for _ in range(40)]
     assert set(statuses) <= {401, 429}
@@ -206,7 +206,7 @@ def test_a_revoked_token_opens_nothing(tower, call):
     assert call("GET", "/v1/status", token=token).status in (401, 429)
 
 
-def test_only_hashes_of_tokens_are_kept(tower, everything):
+def test_x3_only_hashes_of_tokens_are_kept(tower, everything):
     secret = everything.rpartition("_")[2]
     with closing(sqlite3.connect(f"file:{tower.bwm.database}?mode=ro", uri=True)) as database:
         dump = "\n".join(database.iterdump())
@@ -325,7 +325,7 @@ def test_the_document_describes_what_is_there(tower):
     assert len(set(ids)) == len(ids)
 
 
-def test_health_tells_up_or_down_and_no_more(tower):
+def test_x43_health_tells_up_or_down_and_no_more(tower):
     answer = ask(tower.port, "GET", "/healthz")
     assert (answer.status, answer.json) == (200, {"status": "up"})
 
