@@ -22,7 +22,7 @@ def fresh_txid():
 class Registrars:
     """Wallets that register new vaults at a steady pace."""
 
-    def __init__(self, tower, a_second=A_SECOND, threads=6):
+    def __init__(self, tower, a_second=A_SECOND, threads=32):
         self._tower, self._pause_s = tower, threads / a_second
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._register) for _ in range(threads)]
