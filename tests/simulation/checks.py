@@ -18,6 +18,8 @@ def bwm_can_see(facts: Facts) -> Iterator[Violation]:
         allowed.add("feed")
     if facts.tower.clock.offset < -7000:
         allowed.add("clock")
+    if facts.tower.has_jumped_far:  # by that clock a channel has told nothing for years
+        allowed |= {trouble for trouble in troubles if trouble.startswith("unproved/")}
     if troubles - allowed:
         yield Violation("state", f"still in trouble after everything healed: {sorted(troubles - allowed)}")
 

@@ -233,6 +233,7 @@ class Simulation:
 
     def clock_jumps(self) -> None:
         self.clock.offset = self.random.choice((0.0, -3600.0, -86400.0, 3600.0, 86400.0, 10 * 365 * 86400.0))
+        self.tower.has_jumped_far |= self.clock.offset > 30 * 86400
 
     def channel_bad(self) -> None:
         channel = self.random.choice(list(self.channels))

@@ -53,6 +53,7 @@ class Tower:
         self._safe = folder / "safe" if may_lose_power else None
         self._stack = ExitStack()
         self.deaths = 0
+        self.has_jumped_far = False  # its clock has been wrong by more than a month
         self.has_been_full = False  # then the channels may have something to tell from memory
         self.daemon: Daemon | None = None
         self._open()
