@@ -30,7 +30,7 @@ def run(
         given.write(stdin.encode())
         given.seek(0)
         with socket.socket(socket.AF_UNIX) as line:
-            line.connect(str(_server()))
+            _connect(line)
             line.settimeout(timeout_s)
             call = {"command": list(command), "environment": dict(environment), "folder": str(Path.cwd())}
             socket.send_fds(line, [json.dumps(call).encode()], [file.fileno() for file in (given, out, err)])
@@ -44,6 +44,15 @@ def run(
         return subprocess.CompletedProcess(list(command), code, _text(out), _text(err))
 
 
+def _connect(line: socket.socket) -> None:
+    """To this process's server; to a new one where that was ended by something that a test did."""
+    try:
+        line.connect(str(_server()))
+    except ConnectionRefusedError:
+        del _servers[os.getpid()]
+        line.connect(str(_server()))
+
+
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()
@@ -53,7 +62,9 @@ def _server() -> Path:
     """The socket of this process's own server, started when it is first needed."""
     if os.getpid() not in _servers:
         path = Path(tempfile.mkdtemp(prefix="bwm-warm-")) / "socket"
-        process = subprocess.Popen([sys.executable, _HERE, path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, _HERE, path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+        )
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
         atexit.register(process.kill)
