@@ -232,7 +232,7 @@ def _facts(about: Event, latest: Event, reader: Reader) -> list[_Line]:
         lines.append(_Line(say("Transaction: {txid}", txid=about.txid), 2))
     if about.trigger_kind == "outpoint" and about.trigger_key and reader.may_know("txid"):
         lines.append(_Line(say("Coin: {coin}", coin=about.trigger_key), 4))
-    if about.trigger_kind in ("script", "guardian") and about.trigger_key and reader.may_know("address"):
+    if about.trigger_kind == "script" and about.trigger_key and reader.may_know("address"):
         lines.append(_Line(say("Address: {address}", address=about.trigger_key), 4))
     if (by := latest.detail.get("by")) and reader.may_know("txid"):
         lines.append(_Line(say("The other transaction: {txid}", txid=by), 4))
