@@ -23,7 +23,8 @@ def past(txids: Sequence[str]) -> dict[Past, int]:
     """How many events the journal holds of each sighting of these transactions for a vault, of removed ones too."""
     table = schema.Event
     names = (table.vault, table.trigger_kind, table.trigger_key, table.txid)
-    wanted = table.txid.in_(list(txids)) & table.vault.is_null(False)
+    of_sightings = table.kind.startswith("trigger.") | table.kind.startswith("funds.")
+    wanted = table.txid.in_(list(txids)) & table.vault.is_null(False) & of_sightings
     query: Any = table.select(*names, fn.COUNT(table.seq)).where(wanted).group_by(*names)
     return {(vault, kind, key, txid): count for vault, kind, key, txid, count in query.tuples()} if txids else {}
 
