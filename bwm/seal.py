@@ -8,9 +8,6 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from bwm.errors import BwmError, ConfigError
 from bwm.secret import Secret
 
@@ -34,7 +31,12 @@ class Sealer:
             raw = b""
         if len(raw) != _KEY_BYTES:
             raise ConfigError("the sealing key must be 64 hexadecimal digits: make one with `openssl rand -hex 32`")
+        # Ten megabytes that only those need who have something to seal.
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         self._cipher = AESGCM(raw)
+        self._refusals = (InvalidTag, ValueError)
 
     def seal(self, text: bytes, place: str) -> bytes:
         """Nonce and ciphertext."""
@@ -45,7 +47,7 @@ class Sealer:
         """Raises CannotOpen."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
-        except (InvalidTag, ValueError):
+        except self._refusals:
             raise CannotOpen(f"{place} cannot be opened: the sealing key is another one, or it was changed") from None
 
 
