@@ -19,6 +19,7 @@ from typing import IO, Any
 _HERE = Path(__file__).resolve()
 _USUAL = ("bwm.config", "bwm.db.database", "bwm.db.journal", "bwm.node.bitcoind", "bwm.daemon.connect", "rich.progress")
 """What commands import when they run."""
+_NOT_FOR_US = (signal.SIGINT, signal.SIGTERM)  # tests send them to all their children, and mean others
 _servers: dict[int, Path] = {}  # by the process that started it
 
 
@@ -81,6 +82,8 @@ def serve(path: Path) -> None:
     listener.listen(64)
     print("ready", flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for number in _NOT_FOR_US:
+        signal.signal(number, signal.SIG_IGN)
     parent = os.getppid()
     listener.settimeout(5)
     while os.getppid() == parent:
@@ -91,6 +94,8 @@ def serve(path: Path) -> None:
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _attend(line)
         line.close()
 

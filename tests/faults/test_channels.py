@@ -128,7 +128,7 @@ def test_a10_a_channel_that_is_dead_is_told_on_the_others(node, two, clock_of, c
         clock.forward(40)
         time.sleep(2)
         clock.forward(40)
-        receiver.wait_for(text="second: a channel takes no messages", limit_s=90)
+        receiver.wait_for(text="A channel takes no messages: second", limit_s=90)
         assert not next(one for one in bwm.status()["channels"] if one["name"] == "second")["healthy"]
 
 
