@@ -306,6 +306,7 @@ class RegtestNode:
     ) -> str:
         """Signed and not broadcast (hex): moves the coin's whole value; ``data`` adds an OP_RETURN."""
         txid, vout = outpoint.split(":")
+        self.rpc("syncwithvalidationinterfacequeue")  # wallets hear of a payment a moment after the mempool
         coin = self.rpc("gettransaction", txid, verbose=True, wallet=wallet)["decoded"]["vout"][int(vout)]
         sats = int(coin["value"] * 100_000_000)
         spent = {"txid": txid, "vout": int(vout), "sequence": OPT_IN_RBF}
