@@ -275,6 +275,8 @@ class Responder(threading.Thread):
             words = f"step {ours[0] + 1} is in the mempool"
             return self._move(scene, Look.IN_MEMPOOL, "mempool", words, position=ours[0], height=scene.tip.height), True
         if broadcast.state is State.SENT:
+            if self._node.tip() != scene.tip:  # a block came meanwhile, and may hold it: look again from there
+                return scene, True
             if spenders:
                 rival = next(iter(spenders.values()))
                 words = f"{rival} took its place in the mempool"

@@ -216,7 +216,7 @@ def test_a_signal_box_is_signed_by_a_wallet_and_watched_until_it_is_used(stage, 
     too_many = bwm("guardian-signal", "boxed", "--lock", "--nonce", 2, *["--feerate", 5] * 4, exit_code=2)
     assert "3 confirmed coins" in too_many.stderr
 
-    printed = bwm("guardian-signal", "boxed", "--lock", "--nonce", 2, "--feerate", 10, "--feerate", 50, "--feerate", 20)
+    printed = bwm("guardian-signal", "boxed", "--lock", "--nonce", 2, "--feerate", 25, "--feerate", 50, "--feerate", 30)
     psbts = printed.stdout.split()
     signed = [node.rpc("finalizepsbt", node.rpc("walletprocesspsbt", each, wallet="vault")["psbt"]) for each in psbts]
     files = []
@@ -228,14 +228,14 @@ def test_a_signal_box_is_signed_by_a_wallet_and_watched_until_it_is_used(stage, 
     added = bwm("add-response", "--guardian", "boxed", *files)
     assert added.stdout.count("ready") == 3
     locks = bwm.json("list-responses")
-    assert sorted(round(lock["feerate"]) for lock in locks) == [10, 20, 50]
+    assert sorted(round(lock["feerate"]) for lock in locks) == [25, 30, 50]
     assert len({lock["outpoint"] for lock in locks}) == 3
     assert "known already" in bwm("add-response", "--guardian", "boxed", *files[:2], exit_code=2).stderr
     stored = bwm.database.read_bytes() + Path(f"{bwm.database}-wal").read_bytes()
     assert bytes.fromhex(signed[0]["hex"])[4:] not in stored
     assert signed[0]["hex"].encode() not in stored
 
-    void = next(lock for lock in locks if round(lock["feerate"]) == 10)
+    void = next(lock for lock in locks if round(lock["feerate"]) == 25)
     node.spend(void["outpoint"], address, feerate=30)  # by mistake, without a signal
     event = bwm.wait_for_event("guardian.armed_lock_void", guardian="boxed")
     assert "its coin is spent" in event["reason"]
@@ -245,8 +245,9 @@ def test_a_signal_box_is_signed_by_a_wallet_and_watched_until_it_is_used(stage, 
     lock = node.send(signed[1]["hex"])
     wait_until(lambda: stage.state("boxed") == "locked(2)", "the lock")
     node.mine()
+    wait_until(lambda: "mined in block" in bwm("show-guardian", "boxed").stdout, "the lock's block")
     shown = bwm("show-guardian", "boxed").stdout
-    for words in ("is LOCKED", lock, "mined in block", "nonce 3 or higher", "0 of 3"):
+    for words in ("is LOCKED", lock, "nonce 3 or higher", "0 of 3"):
         assert words in shown
     unlock = bwm("guardian-signal", "boxed", "--unlock", "--nonce", 3, "--feerate", 5).stdout.strip()
     node.send(node.rpc("finalizepsbt", node.rpc("walletprocesspsbt", unlock, wallet="vault")["psbt"])["hex"])
