@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bwm.daemon.run import Daemon, Loop
+    from bwm.daemon.loop import Loop
+    from bwm.daemon.run import Daemon
 
 
 def loops(daemon: "Daemon") -> "Sequence[Loop]":

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import socket
-import threading
 
-import structlog
 import uvicorn
 
 from bwm.api.app import App
@@ -13,22 +11,20 @@ from bwm.api.connections import GuardedProtocol
 from bwm.api.v1.operation import Surroundings
 from bwm.api.writes import Writes
 from bwm.config_api import ApiConfig, Listen
+from bwm.daemon.loop import Loop
 from bwm.errors import BwmError
-
-log = structlog.get_logger()
 
 _BACKLOG = 256
 _HEAD = 16 * 1024  # bytes of a request's head
 _STOP_S = 2  # for answers under way
 
 
-class ApiServer(threading.Thread):
+class ApiServer(Loop):
     """Serves until stopped. Two threads: this one, and the one that writes."""
 
     def __init__(self, config: ApiConfig, around: Surroundings) -> None:
         """Raises BwmError when the address cannot be had."""
-        super().__init__(name="api", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("api")
         self._config = config
         self._writes = Writes(around.database)
         self._app = App(config, around, self._writes)
@@ -55,14 +51,10 @@ class ApiServer(threading.Thread):
         """End after the answers under way."""
         self._server.should_exit = True
 
-    def run(self) -> None:
-        """Serve. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
+    def _work(self) -> None:
         self._writes.start()
         try:
             asyncio.run(self._serve())
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
         finally:
             self._writes.stop()
             self._app.close()

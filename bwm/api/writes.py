@@ -5,7 +5,6 @@ on it. Hundreds of registrations a second wait for the disk some ten times a sec
 """
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ import structlog
 from peewee import OperationalError
 
 from bwm.api.problems import Problem
+from bwm.daemon.loop import Loop
 from bwm.db.database import Database
 from bwm.errors import BwmError, DatabaseUnwritable
 
@@ -28,16 +28,13 @@ _WAITING = 2000  # more are sent away
 _T = TypeVar("_T")
 
 
-class Writes(threading.Thread):
+class Writes(Loop):
     """Does pieces of work in the order in which they come."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(name="api writes", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("api writes")
         self._database = database
         self._waiting: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._bell = threading.Event()
-        self._stopping = threading.Event()
 
     async def do(self, work: Callable[[], _T]) -> _T:
         """Do it in a transaction; its result once that is on the disk. Raises what it raises, or Problem 503."""
@@ -48,24 +45,14 @@ class Writes(threading.Thread):
         self._bell.set()
         return await asyncio.wrap_future(future)
 
-    def stop(self) -> None:
-        """End after what waits."""
-        self._stopping.set()
-        self._bell.set()
-
-    def run(self) -> None:
-        """Write until stopped. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
-        try:
-            with self._database.connection():
-                while not self._stopping.is_set() or self._waiting:
-                    self._bell.wait()
-                    self._bell.clear()
-                    while self._waiting:
-                        self._write([self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))])
-                        self._stopping.wait(_REST_S)
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        """What waits at the end is done yet."""
+        with self._database.connection():
+            while self._goes_on or self._waiting:
+                self._rest()
+                while self._waiting:
+                    self._write([self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))])
+                    self._stopping.wait(_REST_S)
 
     def _write(self, jobs: list[tuple[Callable[[], Any], Future[Any]]]) -> None:
         outcomes: list[Callable[[], None]] = []

@@ -39,7 +39,7 @@ def sieve(raw: bytes, position: int, count: int) -> BlockKeys:
     """
     try:
         return _sieve(raw, position, count)
-    except IndexError:
+    except (IndexError, ValueError):  # compiled, an index beyond 64 bits is the second of them
         raise Damaged("the bytes end in the middle of a transaction") from None
 
 

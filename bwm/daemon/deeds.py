@@ -17,6 +17,7 @@ from bwm.actions import hook, plugin, webhook
 from bwm.actions.deed import Deed
 from bwm.clock import Clock
 from bwm.config_policies import WebhookConfig
+from bwm.daemon.loop import Loop
 from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.policy_watch import PolicyWatch
 from bwm.db import announcements, orders, outbox, sightings
@@ -41,7 +42,7 @@ _ASK_AGAIN_S = 2  # whether a person has said yes or no
 _AT_ONCE = 8
 
 
-class DeedWorker(threading.Thread):
+class DeedWorker(Loop):
     """Carries out what is due. ``turn`` does one deed here and now, for who drives it by hand."""
 
     def __init__(
@@ -54,8 +55,7 @@ class DeedWorker(threading.Thread):
         on_alerts: Callable[[], None],
     ) -> None:
         """``on_alerts``: what came of a deed may have to be told."""
-        super().__init__(name="deeds", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("deeds")
         self._database = database
         self._clock = clock
         self._desk = desk
@@ -63,31 +63,13 @@ class DeedWorker(threading.Thread):
         self._policy_watch = PolicyWatch(desk.policies, database.network, clock)
         self._webhooks = {one.name: one for one in webhooks}
         self._on_alerts = on_alerts
-        self._bell = threading.Event()
-        self._stopping = threading.Event()
         self._busy: set[str] = set()
         self._ended: SimpleQueue[tuple[Due, int, dict[str, Any] | BwmError]] = SimpleQueue()
 
-    def wake(self) -> None:
-        """Something may be due."""
-        self._bell.set()
-
-    def stop(self) -> None:
-        """End soon. A deed in hand is cut off with the daemon, and done again after the next start."""
-        self._stopping.set()
-        self._bell.set()
-
-    def run(self) -> None:
-        """Work until stopped. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
-        try:
-            with self._database.connection():
-                while not self._stopping.is_set():
-                    self._round()
-                    self._bell.wait(_LOOK_EVERY_S)
-                    self._bell.clear()
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        """A deed in hand at the end is cut off with the daemon, and done again after the next start."""
+        with self._database.connection():
+            self._take_turns(self._round, _LOOK_EVERY_S)
 
     def turn(self) -> bool:
         """One deed, begun and ended; False when none was due."""

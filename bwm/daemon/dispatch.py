@@ -9,9 +9,9 @@ lapses, and the order is sent again with the same id, marked.
 
 import math
 import random
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,6 +24,7 @@ from bwm.channels.channel import Channel, Message
 from bwm.clock import Clock
 from bwm.daemon import outlook
 from bwm.daemon.lanes import Batch, Lanes, entries, in_parts
+from bwm.daemon.loop import Loop
 from bwm.daemon.unwritten import Unwritten
 from bwm.db import journal, outbox
 from bwm.db.alerts import Target
@@ -42,7 +43,7 @@ _AT_ONCE = 32  # deliveries of one channel under way; a thread for one is made o
 _RESERVED = 4  # of them for what is critical or worse: a flood of anything else leaves them free
 
 
-class ChannelWorker(threading.Thread):
+class ChannelWorker(Loop):
     """Delivers what is due on one channel."""
 
     def __init__(
@@ -61,15 +62,12 @@ class ChannelWorker(threading.Thread):
 
         ``answer_key``: of the codes that acknowledge; without it messages hold none. ``may_digest``: people read it.
         """
-        super().__init__(name=f"channel {channel.name}", daemon=True)
+        super().__init__(f"channel {channel.name}")
         self.channel = channel
-        self.failure: BaseException | None = None
         self.reader = reader
         self._database = database
         self._clock = clock
         self._on_trouble = on_trouble
-        self._bell = threading.Event()
-        self._stopping = threading.Event()
         self._is_down = False
         self._looked_at = math.inf  # by the wall clock: at first nobody knows what it was before
         self._answer_key = answer_key
@@ -77,29 +75,12 @@ class ChannelWorker(threading.Thread):
         self._unwritten = Unwritten()
         self._under_way: dict[Future[None], Batch] = {}
 
-    def wake(self) -> None:
-        """Something may be due."""
-        self._bell.set()
-
-    def stop(self) -> None:
-        """End after the deliveries in hand."""
-        self._stopping.set()
-        self._bell.set()
-
-    def run(self) -> None:
-        """Deliver until stopped. What ends it otherwise is kept in ``failure``: a dead worker ends the daemon."""
-        try:
-            with self._database.connection(), ThreadPoolExecutor(_AT_ONCE, self.name) as senders:
-                self._warm_up()
-                while not self._stopping.is_set():
-                    if not self._round(senders):
-                        self._bell.wait(_LOOK_EVERY_S)
-                        self._bell.clear()
-                wait(self._under_way)
-                self._round(senders=None)
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        with self._database.connection(), ThreadPoolExecutor(_AT_ONCE, self.name) as senders:
+            self._warm_up()
+            self._take_turns(partial(self._round, senders), _LOOK_EVERY_S)
+            wait(self._under_way)
+            self._round(senders=None)
 
     def _warm_up(self) -> None:
         """Have the first alert leave as fast as any. A channel that cannot is found out when it must."""

@@ -3,17 +3,13 @@
 A sign says "I can see", not "I run": it is sent only while triggers cannot pass unseen and somebody could be told.
 """
 
-import threading
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-import structlog
-
+from bwm.daemon.loop import Loop
 from bwm.errors import BwmError
 from bwm.secret import Secret
-
-log = structlog.get_logger()
 
 _LIMIT_S = 10.0
 
@@ -22,7 +18,7 @@ class HeartbeatFailed(BwmError):
     """The service did not take the sign. Its address is not repeated: it is a secret."""
 
 
-class Heartbeat(threading.Thread):
+class Heartbeat(Loop):
     """Sends a sign every so many seconds, unless there is a reason not to."""
 
     def __init__(
@@ -33,29 +29,19 @@ class Heartbeat(threading.Thread):
         on_trouble: Callable[[str | None], None],
     ) -> None:
         """``on_trouble`` hears what is wrong with the service, and None when it takes signs again."""
-        super().__init__(name="heartbeat", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("heartbeat")
         self._url = url
         self._every_s = every_s
         self._can_see = can_see
         self._on_trouble = on_trouble
-        self._stopping = threading.Event()
 
-    def stop(self) -> None:
-        """End after the sign in hand."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Send until stopped."""
-        try:
-            wait_s = 1
-            while not self._stopping.wait(wait_s):
-                wait_s = self._every_s if self._can_see() else 1
-                if wait_s > 1:
-                    self._beat()
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        self._rest(1)
+        while self._goes_on:
+            can_see = self._can_see()
+            if can_see:
+                self._beat()
+            self._rest(self._every_s if can_see else 1)
 
     def _beat(self) -> None:
         try:

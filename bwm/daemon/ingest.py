@@ -17,6 +17,7 @@ from bwm.daemon.drill import DrillWatch
 from bwm.daemon.feed_queue import FeedQueue
 from bwm.daemon.follow_chain import ChainFollower
 from bwm.daemon.follow_mempool import MempoolFollower
+from bwm.daemon.loop import Loop
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
 from bwm.daemon.watch_health import HealthWatch
@@ -75,7 +76,7 @@ class Parts:
     proofs: ProofWatch
 
 
-class Ingest(threading.Thread):
+class Ingest(Loop):
     """The loop. ``put`` may be called from any thread."""
 
     def __init__(
@@ -85,8 +86,7 @@ class Ingest(threading.Thread):
         clock: Clock,
         reconcile_every_s: float,
     ) -> None:
-        super().__init__(name="ingest", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("ingest")
         self.ready = threading.Event()
         self.last_turn = clock.monotonic()
         self._database = database
@@ -98,7 +98,6 @@ class Ingest(threading.Thread):
         self._topics: tuple[str, ...] = ()
         self._feed_patience = clock.monotonic() + _FEED_PATIENCE_S
         self._queue = FeedQueue()
-        self._stopping = threading.Event()
         self._due = 0.0  # when to reconcile next, on the monotonic clock
         self._newcomers_due = 0.0
         self._has_backlog = True  # until a look says otherwise
@@ -108,20 +107,12 @@ class Ingest(threading.Thread):
         """The feed rang."""
         self._queue.put(message)
 
-    def stop(self) -> None:
-        """End after the step in hand."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Work until stopped. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
-        try:
-            with self._database.connection():
-                self.begin()
-                while not self._stopping.is_set():
-                    self._stopping.wait(self.turn(self._listen()))
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        with self._database.connection():
+            self.begin()
+            while self._goes_on:
+                if rest_s := self.turn(self._listen()):
+                    self._rest(rest_s)
 
     def begin(self) -> None:
         """Make the parts, in the thread that will drive them and inside its connection."""
@@ -153,7 +144,7 @@ class Ingest(threading.Thread):
         rest_s = 0.0
         try:
             with self._database.passing_trouble():
-                self._work(messages)
+                self._carry_on(messages)
         except (NodeError, Damaged, DatabaseUnwritable) as error:
             self._parts.health.begin(_condition(error), str(error))
             self._due = 0.0
@@ -204,7 +195,7 @@ class Ingest(threading.Thread):
         """What the feed said and nobody has read yet. Never waits."""
         return self._queue.take()
 
-    def _work(self, messages: list[FeedMessage]) -> None:
+    def _carry_on(self, messages: list[FeedMessage]) -> None:
         parts = self._parts
         self._note_feed(messages)
         if self._clock.monotonic() >= self._newcomers_due:

@@ -30,10 +30,21 @@ class Lock:
                 f"Another bwm runs on {state_dir} already. Look at it with `bwm status`, or give this one its own "
                 "state_dir."
             ) from None
+        os.ftruncate(self._file, 0)  # of the daemon before us, it said that it had started
+
+    def note_started(self) -> None:
+        """From now on the database tells of this daemon, and no longer of the one before."""
+        os.pwrite(self._file, b"started\n", 0)
 
     def release(self) -> None:
         """Let another daemon start."""
         os.close(self._file)
+
+
+def has_started(state_dir: Path) -> bool:
+    """Whether the daemon that runs, if any does, has taken over what the one before it left in the database."""
+    path = state_dir / NAME
+    return path.exists() and path.stat().st_size > 0
 
 
 def is_held(state_dir: Path) -> bool:

@@ -5,7 +5,6 @@ node what it would say, send, write down what was seen. A kill between any two o
 again: to send the same transaction twice is harmless.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from bwm.chain.network import Network
 from bwm.chain.outpoint import txid_text
 from bwm.chain.tx import Output
 from bwm.clock import Clock
+from bwm.daemon.loop import Loop
 from bwm.daemon.open_response import OpenStep, look_up_coins, open_steps, priced
 from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.search_blocks import search, still_shared
@@ -70,7 +70,7 @@ class _Scene:
     coins: frozenset[bytes]
 
 
-class Responder(threading.Thread):
+class Responder(Loop):
     """The supervisor of all responses."""
 
     def __init__(
@@ -87,8 +87,7 @@ class Responder(threading.Thread):
         desk: PolicyDesk | None = None,
     ) -> None:
         """``obstacle`` says why the chain cannot be trusted now: this tower is blind, or its peers disagree."""
-        super().__init__(name="responses", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("responses")
         self._database = database
         self._node = node
         self._network = network
@@ -98,38 +97,19 @@ class Responder(threading.Thread):
         self._on_orders = on_orders
         self._obstacle = obstacle
         self._desk = desk
-        self._bell = threading.Event()
-        self._stopping = threading.Event()
         self._tries: dict[int, _Try] = {}
         self._is_down = False
         self.readiness = ResponseWatch(database, node, sealer, allowed, targets, clock, on_orders)
 
-    def wake(self) -> None:
-        """Something may be due."""
-        self._bell.set()
-
-    def stop(self) -> None:
-        """End after the step in hand."""
-        self._stopping.set()
-        self._bell.set()
-
-    def run(self) -> None:
-        """Work until stopped. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
-        try:
-            with self._database.connection():
-                while not self._stopping.is_set():
-                    self.turn()
-                    self._bell.wait(_LOOK_EVERY_S)
-                    self._bell.clear()
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        with self._database.connection():
+            self._take_turns(self.turn, _LOOK_EVERY_S)
 
     def turn(self) -> None:
         """Take what is due, look at what is on its way, and judge what waits. A node that is away is asked again."""
         try:
             with self._database.passing_trouble():
-                self._work()
+                self._carry_on()
             self._is_down = False
         except DatabaseUnwritable:
             return  # whoever writes the journal says so
@@ -138,7 +118,7 @@ class Responder(threading.Thread):
                 log.warning("response.node_failing", error=str(error))
             self._is_down = True
 
-    def _work(self) -> None:
+    def _carry_on(self) -> None:
         due, live = broadcasts.due(self._clock.now()), broadcasts.live()
         if due or live:
             self._node.check_network(self._network)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import Protocol
 
 import structlog
 
@@ -32,6 +31,7 @@ from bwm.daemon.heartbeat import Heartbeat
 from bwm.daemon.ingest import Ingest, Parts
 from bwm.daemon.last_words import last_words
 from bwm.daemon.lock import Lock
+from bwm.daemon.loop import Loop
 from bwm.daemon.notify import notify
 from bwm.daemon.open_response import sealer_of
 from bwm.daemon.policy_desk import PolicyDesk
@@ -63,25 +63,6 @@ from bwm.plan import AlertChange, plan_health, plan_operation
 log = structlog.get_logger()
 
 
-class Loop(Protocol):
-    """A thread of the daemon: none may die, and all are told to end."""
-
-    name: str
-    failure: BaseException | None
-
-    def start(self) -> None:
-        """Begin."""
-
-    def stop(self) -> None:
-        """End after the step in hand."""
-
-    def is_alive(self) -> bool:
-        """Whether it still works."""
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for its end."""
-
-
 MakeLoops = Callable[["Daemon"], Sequence[Loop]]
 """More loops for a daemon, made by rooms that it must not know."""
 
@@ -104,7 +85,7 @@ def run(config: Config, clock: Clock | None = None, make_loops: MakeLoops = lamb
     try:
         lock = Lock(config.state_dir)
         try:
-            _run_alone(config, clock, stop, make_loops)
+            _run_alone(config, clock, stop, make_loops, lock)
         finally:
             lock.release()
     except DatabaseTrouble as error:  # there is no outbox that could tell it
@@ -113,7 +94,7 @@ def run(config: Config, clock: Clock | None = None, make_loops: MakeLoops = lamb
         raise
 
 
-def _run_alone(config: Config, clock: Clock, stop: threading.Event, make_loops: MakeLoops) -> None:
+def _run_alone(config: Config, clock: Clock, stop: threading.Event, make_loops: MakeLoops, lock: Lock) -> None:
     database = Database(config.database_url, config.network, for_long=True)
     with database.connection():
         database.take()
@@ -124,6 +105,7 @@ def _run_alone(config: Config, clock: Clock, stop: threading.Event, make_loops: 
         daemon = Daemon(config, database, clock, connect(config), channels)
         daemon.add_loops(make_loops(daemon))
         daemon.start(notices=[older] if older else [])
+        lock.note_started()
         try:
             daemon.watch_over(stop)
         finally:

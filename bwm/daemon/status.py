@@ -7,7 +7,7 @@ from bwm.clock import rfc3339
 from bwm.config import Config
 from bwm.daemon import progress
 from bwm.daemon.connect import connect
-from bwm.daemon.lock import is_held
+from bwm.daemon.lock import has_started, is_held
 from bwm.daemon.watch_health import CAUGHT_UP, SEEN_AT, STUCK_S, TOPICS, stored
 from bwm.daemon.watch_proofs import is_unproved
 from bwm.db import alerts, backlog, blindness, cursor, outbox, settings, vaults
@@ -29,7 +29,7 @@ def status(config: Config, now: int) -> dict[str, Any]:
     is_stuck = running and now - (_last_seen() or now) > STUCK_S
     blind = blind_since(troubles) if running and not is_stuck else _last_seen()
     is_near = info is not None and at is not None and at.height >= info.height - 1
-    up_to_date = is_near and bool(settings.read(CAUGHT_UP))
+    up_to_date = is_near and has_started(config.state_dir) and bool(settings.read(CAUGHT_UP))
     return {
         "network": config.network,
         "version": __version__,

@@ -1,10 +1,10 @@
 """A second source: other nodes, asked whether they have the same chain. A node that is cut off cannot say so itself."""
 
-import threading
 from collections.abc import Callable, Mapping
 
 import structlog
 
+from bwm.daemon.loop import Loop
 from bwm.errors import NodeError
 from bwm.node.bitcoind import Bitcoind
 
@@ -14,34 +14,25 @@ _EVERY_S = 30.0
 _TOLERANCE = 2  # blocks: one more or less is the ordinary delay of the network
 
 
-class PeerWatch(threading.Thread):
+class PeerWatch(Loop):
     """Compares tips now and then."""
 
     def __init__(
         self, node: Bitcoind, peers: Mapping[str, Bitcoind], on_trouble: Callable[[str, str | None], None]
     ) -> None:
         """``on_trouble`` hears a peer's name with how the chains differ, and with None when they agree."""
-        super().__init__(name="peers", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("peers")
         self._node = node
         self._peers = peers
         self._on_trouble = on_trouble
         self._silent: set[str] = set()
-        self._stopping = threading.Event()
 
-    def stop(self) -> None:
-        """End after the comparison in hand."""
-        self._stopping.set()
+    def _work(self) -> None:
+        self._take_turns(self._compare_all, _EVERY_S)
 
-    def run(self) -> None:
-        """Compare until stopped."""
-        try:
-            while not self._stopping.wait(_EVERY_S):
-                for name, peer in self._peers.items():
-                    self._compare(name, peer)
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _compare_all(self) -> None:
+        for name, peer in self._peers.items():
+            self._compare(name, peer)
 
     def _compare(self, name: str, peer: Bitcoind) -> None:
         try:

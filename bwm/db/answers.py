@@ -90,7 +90,7 @@ def _take_up(alert: Any, at: int, *, snoozed_s: int) -> None:
         snoozed_s=snoozed_s,
         round=alert.round if snoozed_s else alert.round + 1,
     )
-    outbox.begin_again(alert.id, at)
+    outbox.begin_again(alert.id, at, forgets_what_was_told=not snoozed_s)
 
 
 def acknowledge_under_duress(alert_id: str, by: str, now: int, channels: Collection[str]) -> None:

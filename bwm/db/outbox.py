@@ -34,6 +34,9 @@ class Claim:
     may_repeat: bool  # an earlier attempt may have got through
 
 
+_LATER = {State.CLOSED: Step.REOPEN}
+_ANEW = _LATER | {State.IN_FLIGHT: Step.LAPSE, State.DONE: Step.REPEAT}
+
 _FIRST = Place(rung=0, after_s=0)
 
 
@@ -284,14 +287,20 @@ def close_ladder(alert_id: str) -> None:
     _close((Order.alert == alert_id) & (Order.rung > 0) & Order.done_at.is_null())
 
 
-def begin_again(alert_id: str, at: int) -> None:
-    """Everybody is told from ``at`` on as of a new alert, the ladder included. Call inside a transaction."""
+def begin_again(alert_id: str, at: int, *, forgets_what_was_told: bool) -> None:
+    """Everybody is told from ``at`` on as of a new alert, the ladder included. Call inside a transaction.
+
+    ``forgets_what_was_told``: at once also where it was told a moment ago, or is being told now.
+    """
+    steps = _ANEW if forgets_what_was_told else _LATER
     orders: Any = Order.select().where((Order.alert == alert_id) & (Order.action == ALERT))
     for order in orders:
-        if order.state == State.IN_FLIGHT:
+        before = State(order.state)
+        state = step(before, steps[before]) if before in steps else before
+        if state is State.IN_FLIGHT:
             continue  # its outcome is recorded by the schedule as it is then
-        state = step(State.CLOSED, Step.REOPEN) if order.state == State.CLOSED else order.state
-        Order.update(state=str(state), due_at=at + order.after_s, held=0, muted=0).where(_unmoved(order)).execute()
+        anew = {"state": str(state), "due_at": at + order.after_s, "lease_until": None, "held": 0, "muted": 0}
+        Order.update(anew).where(_unmoved(order)).execute()
 
 
 def _unmoved(order: Any) -> Any:

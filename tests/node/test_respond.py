@@ -30,8 +30,9 @@ def stage(node, make_bwm):
 
 
 def kinds(bwm):
-    """The story of the response, in order."""
-    return [event["kind"].removeprefix("response.") for event in bwm.events() if event["kind"].startswith("response.")]
+    """The story of the response, in order. Its readiness is judged beside it: that it is used may come at any time."""
+    told = [event["kind"].removeprefix("response.") for event in bwm.events() if event["kind"].startswith("response.")]
+    return [kind for kind in told if kind != "used"]
 
 
 def test_a_theft_is_answered_followed_and_buried(stage):

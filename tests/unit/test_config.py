@@ -2,7 +2,9 @@
 
 import os
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from bwm.secret import Secret
 from bwm.severity import Severity
 from bwm.toml import parse_duration, read_toml
 
+NOBODY = 65534
 URL = "ntfy://canary-topic@example.invalid"
 
 
@@ -230,13 +233,28 @@ def test_the_file_is_looked_for_in_the_promised_order(home, tmp_path, monkeypatc
     assert load(write(tmp_path / "named.toml", "network = 'regtest'")).network == "regtest"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="no folder is closed to root")
-def test_a_file_in_a_folder_that_is_closed_to_this_user_is_not_passed_over(home, tmp_path, monkeypatch):
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o000)
-    monkeypatch.setattr("bwm.config.SYSTEM_FILE", closed / "bwm.toml")
-    with pytest.raises(ConfigError, match="Permission denied"):
-        load()
+@contextmanager
+def without_rights():
+    """As somebody for whom folders can be closed, which none is to root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_file_in_a_folder_that_is_closed_to_this_user_is_not_passed_over(home, monkeypatch):
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        closed = Path(name) / "closed"
+        closed.mkdir(mode=0o000)
+        monkeypatch.setenv("HOME", name)
+        monkeypatch.setattr("bwm.config.SYSTEM_FILE", closed / "bwm.toml")
+        with without_rights(), pytest.raises(ConfigError, match=f"{closed}.*Permission denied"):
+            load()
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path):

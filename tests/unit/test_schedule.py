@@ -181,6 +181,26 @@ def claim_at(tellers: Tellers, now: int) -> outbox.Claim:
     return claim
 
 
+def test_an_answer_that_is_taken_back_within_the_second_of_the_telling_has_it_told_again(alone):
+    alone.happens("trigger.seen", Severity.EMERGENCY, "theft")
+    alone.run(START)
+    answers.acknowledge(the_alert(), "owner", START)
+    answers.unacknowledge(the_alert(), "owner", START)
+    assert outbox.next_due_on("phone", START) == START
+    assert claim_at(alone, START)
+
+
+def test_an_answer_that_is_taken_back_while_it_is_being_told_has_it_told_again(alone):
+    alone.happens("trigger.seen", Severity.EMERGENCY, "theft")
+    of_before = claim_at(alone, START)
+    answers.acknowledge(the_alert(), "owner", START)
+    answers.unacknowledge(the_alert(), "owner", START)
+    outbox.succeeded(of_before, START + 1)
+    assert outbox.next_due_on("phone", START + 1) == START
+    outbox.succeeded(claim_at(alone, START + 1), START + 1)
+    assert outbox.next_due_on("phone", START + 1) == START + MINUTE.total_seconds()
+
+
 def test_an_answer_that_is_taken_back_has_everybody_told_again(family):
     family.happens("trigger.seen", Severity.EMERGENCY, "theft")
     family.run(START)

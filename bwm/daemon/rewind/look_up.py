@@ -1,47 +1,30 @@
 """Triggers that were on the chain before their wallet registered them: looked for once, then read like any past."""
 
-import threading
 from collections.abc import Sequence
 
-import structlog
-
 from bwm.chain.outpoint import outpoint_key, txid_text
+from bwm.daemon.loop import Loop
 from bwm.db import rewind_push, settings, vaults
 from bwm.db.database import Database
 from bwm.errors import DatabaseUnwritable, NodeError, NodeForbidden
 from bwm.node.bitcoind import Bitcoind
-
-log = structlog.get_logger()
 
 _EVERY_S = 0.5
 _VAULTS_AT_ONCE = 500
 _PROBED = 2  # outputs that are looked for, of a transaction that a node without txindex cannot show
 
 
-class LookUp(threading.Thread):
+class LookUp(Loop):
     """Asks the node what it knows of new triggers, so that registering itself never waits for the node."""
 
     def __init__(self, node: Bitcoind, database: Database) -> None:
-        super().__init__(name="rewind look-up", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("rewind look-up")
         self._node = node
         self._database = database
-        self._stopping = threading.Event()
 
-    def stop(self) -> None:
-        """End after the step in hand."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Look until stopped. What ends it otherwise is kept in ``failure``: a dead loop ends the daemon."""
-        try:
-            with self._database.connection():
-                while not self._stopping.is_set():
-                    if not self.turn():
-                        self._stopping.wait(_EVERY_S)
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        with self._database.connection():
+            self._take_turns(self.turn, _EVERY_S)
 
     def turn(self) -> bool:
         """Ask for some; False when there is nothing to ask, or nobody to be asked."""

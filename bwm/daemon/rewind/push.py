@@ -15,6 +15,7 @@ import structlog
 
 from bwm.channels.expo import AT_ONCE, RECEIPTS_AT_ONCE, TOKEN, Fate, Outcome, PushService, alarm
 from bwm.clock import Clock
+from bwm.daemon.loop import Loop
 from bwm.daemon.rewind.text import push_text
 from bwm.db import rewind_push
 from bwm.db.database import Database
@@ -42,7 +43,7 @@ Letter = tuple[Claim, str]
 _T = TypeVar("_T")
 
 
-class PushWorker(threading.Thread):
+class PushWorker(Loop):
     """Tells every device what it must hear, as the policy ``rewind`` says."""
 
     def __init__(
@@ -56,8 +57,7 @@ class PushWorker(threading.Thread):
         receipts_after_s: int,
     ) -> None:
         """``on_retired`` hears the vault of a device that is no more, and how many others the vault has."""
-        super().__init__(name="rewind push", daemon=True)
-        self.failure: BaseException | None = None
+        super().__init__("rewind push")
         self._service = service
         self._sealer = sealer
         self._database = database
@@ -65,36 +65,17 @@ class PushWorker(threading.Thread):
         self._on_trouble = on_trouble
         self._on_retired = on_retired
         self._receipts_after_s = receipts_after_s
-        self._bell = threading.Event()
-        self._stopping = threading.Event()
         self._under_way: set[Future[list[Result]]] = set()
         self._receipts: Future[dict[str, Outcome]] | None = None
         self._asked: dict[str, int] = {}  # devices by the tickets that it asks for
 
-    def wake(self) -> None:
-        """Something may be due."""
-        self._bell.set()
-
-    def stop(self) -> None:
-        """End after the requests in hand."""
-        self._stopping.set()
-        self._bell.set()
-
-    def run(self) -> None:
-        """Push until stopped. What ends it otherwise is kept in ``failure``: a dead worker ends the daemon."""
-        try:
-            with self._database.connection():
-                with self._database.transaction():
-                    rewind_push.free_leases()
-                while not self._stopping.is_set():
-                    if not self.turn():
-                        self._bell.wait(_LOOK_EVERY_S)
-                        self._bell.clear()
-                wait(self._under_way, timeout=_STOP_S)
-                self._note_ended()
-        except BaseException as error:
-            self.failure = error
-            log.exception("loop.died", loop=self.name)
+    def _work(self) -> None:
+        with self._database.connection():
+            with self._database.transaction():
+                rewind_push.free_leases()
+            self._take_turns(self.turn, _LOOK_EVERY_S)
+            wait(self._under_way, timeout=_STOP_S)
+            self._note_ended()
 
     def turn(self) -> bool:
         """Note what has ended, see what is to be told, and begin to tell it. False when there was nothing."""
