@@ -141,10 +141,12 @@ class TimelockedVault:
         self.coin_sats = sats - 5_000
 
     def response(self, feerate: float, *, version: int = 2, anchor: int | None = None, to: bytes | None = None,
-                 sighash: int = ALL, sequence: int = REPLACEABLE, locktime: int = 0) -> Built:  # fmt: skip
-        """The unvaulted coin to safety, at a feerate in sat/vB."""
+                 sighash: int = ALL, sequence: int = REPLACEABLE, locktime: int = 0,
+                 note: int = 0) -> Built:  # fmt: skip
+        """The unvaulted coin to safety, at a feerate in sat/vB. ``note``: so many bytes of data besides."""
         spend = Spend(self.coin, self.coin_sats, self.cold, self.script, (b"",), sequence, sighash)
-        return self._at(feerate, spend, to or self.safe.script, version, anchor, locktime)
+        data = [(0, b"\x6a\x4c" + bytes([note]) + b"n" * note)] if note else []
+        return self._at(feerate, spend, to or self.safe.script, version, anchor, locktime, data)
 
     def theft(self, feerate: float = 100) -> Built:
         """What the thief sends once the delay is over."""
@@ -161,7 +163,7 @@ class TimelockedVault:
         spend = Spend(self.deposit.outpoint, self.sats, self.deposit.key, **options)
         return self._at(feerate, spend, self.safe.script, 2, None, 0)
 
-    def child(self, parent: Built, sats: int, fee: int, source: Spend | None = None) -> Built:
+    def child(self, parent: Built, sats: int, fee: int, source: Spend | None = None, *, version: int = 3) -> Built:
         """Spends a parent's output 0 and its anchor to safety, so that both pay ``fee`` together.
 
         ``sats``: what output 0 holds.
@@ -173,11 +175,12 @@ class TimelockedVault:
         ]
         spends = [Spend(f"{parent.txid}:0", sats, self.safe), *anchors, *([source] if source else [])]
         left = sats - fee + (source.sats if source else 0)
-        return build(spends, [(left, self.safe.script)], version=3)
+        return build(spends, [(left, self.safe.script)], version=version)
 
     @staticmethod
-    def _at(feerate: float, spend: Spend, to: bytes, version: int, anchor: int | None, locktime: int) -> Built:
-        extra = [] if anchor is None else [(anchor, ANCHOR)]
+    def _at(feerate: float, spend: Spend, to: bytes, version: int, anchor: int | None, locktime: int,
+            data: Sequence[tuple[int, bytes]] = ()) -> Built:  # fmt: skip
+        extra = [*([] if anchor is None else [(anchor, ANCHOR)]), *data]
         draft = build([spend], [(spend.sats, to), *extra], version, locktime)
         fee = -int(-(draft.vsize + 1) * feerate // 1)
         return build([spend], [(spend.sats - fee - (anchor or 0), to), *extra], version, locktime)

@@ -73,10 +73,15 @@ def write_decision(
         decisions.put([decided], {about.key: seq}, database.network, int(time.time()))
 
 
+def known_options(bitcoind: Path, *options: str) -> list[str]:
+    """Those of the options that this node has: Knots has some that Core does without."""
+    known = subprocess.run([bitcoind, "-help"], capture_output=True, text=True, check=True).stdout
+    return [option for option in options if option.partition("=")[0] in known]
+
+
 def small_blocks(bitcoind: Path) -> list[str]:
     """Options for blocks with room for a thousand vbytes, given to whoever pays the most."""
-    known = subprocess.run([bitcoind, "-help"], capture_output=True, text=True, check=True).stdout
-    by_fee_alone = ["-blockprioritysize=0"] if "-blockprioritysize" in known else []  # Knots
+    by_fee_alone = known_options(bitcoind, "-blockprioritysize=0")
     return ["-blockreservedweight=4000", "-blockmaxweight=8000", *by_fee_alone]
 
 

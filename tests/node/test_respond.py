@@ -1,13 +1,22 @@
 """Responses sent, followed and buried, beside a real node."""
 
 import json
-import subprocess
 import time
 
 import pytest
 
 from regtest.node import wait_until
-from tests.node.response_stage import Crowd, allow, by_hand, decide, fund, protect, small_blocks, write
+from tests.node.response_stage import (
+    Crowd,
+    allow,
+    by_hand,
+    decide,
+    fund,
+    known_options,
+    protect,
+    small_blocks,
+    write,
+)
 
 POLICY = """
 [[policy]]
@@ -118,13 +127,9 @@ def test_a_ladder_outruns_the_thief_through_full_blocks_a_reorg_and_a_kill(make_
     assert [word for word in words if word in story] == story
 
 
-@pytest.mark.parametrize("setting", [["-mempooltruc=enforce"], ["-corepolicy=1"]])
-def test_a_response_without_a_fee_goes_with_its_child_where_the_node_takes_such_pairs(
-    make_node, make_bwm, bitcoind, setting
-):
+def test_a_response_without_a_fee_goes_with_its_child_where_the_node_takes_such_pairs(make_node, make_bwm, bitcoind):
     """R18 and feature 78: version 3, no fee, an anchor of nothing, and a child that pays for both."""
-    known = subprocess.run([bitcoind, "-help"], capture_output=True, text=True, check=True).stdout
-    node = make_node(extra_args=setting if setting[0].partition("=")[0] in known else [])
+    node = make_node(extra_args=known_options(bitcoind, "-mempooltruc=enforce"))
     vault = fund(node)
     bwm = make_bwm(node, settings=allow(vault))
     bwm("add-vault", "cold", "--txid", vault.unvault.txid, "--outpoint", vault.deposit.outpoint)
