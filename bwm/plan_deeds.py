@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from bwm.chain.block import BlockRef
 from bwm.event import Event, fact_key
 from bwm.plan import AlertChange, Changes, case_of
 from bwm.severity import Severity
@@ -47,12 +48,23 @@ KINDS: Mapping[tuple[str, str], str] = {
 """The kind of the event that says how an order of an action ended."""
 
 
-def plan_deed(order: Done, how: str, words: str, detail: Mapping[str, Any], network: str, now: int) -> Changes:
-    """``how``: done, failed or dropped; ``words``: why, where it is not done. A failure is told, the rest journaled."""
+def plan_deed(
+    order: Done,
+    how: str,
+    words: str,
+    detail: Mapping[str, Any],
+    network: str,
+    now: int,
+    later: BlockRef | None = None,
+) -> Changes:
+    """``how``: done, failed or dropped; ``words``: why, where it is not done. A failure is told, the rest journaled.
+
+    ``later``: the block at which a program was asked that now says what it did not say when the order was carried out.
+    """
     about = order.event
     kind = KINDS[order.action, how]
     event = Event(
-        key=fact_key(network, kind, order.order_id),
+        key=fact_key(network, kind, order.order_id, *([later.hash] if later else [])),
         kind=kind,
         at=now,
         network=network,
@@ -76,6 +88,24 @@ def plan_deed(order: Done, how: str, words: str, detail: Mapping[str, Any], netw
     )
     alerts = (AlertChange(case_of(event), event, Severity.HIGH),) if how == "failed" else ()
     return Changes(events=(event,), alerts=alerts)
+
+
+def plan_silent_plugin(
+    policy: str, version: str, program: str, words: str, block: BlockRef, network: str, now: int
+) -> Changes:
+    """A program was asked at a block in which nothing of its policy's happened, and did not answer. No policy acts on
+    that: what the program said before of spends that it knows still holds."""
+    event = Event(
+        key=fact_key(network, KINDS["plugin", "failed"], policy, version, block.hash),
+        kind=KINDS["plugin", "failed"],
+        at=now,
+        network=network,
+        reason=f"plugin {program} of policy {policy!r} failed when it was asked at block {block.height}: {words}. "
+        "It is asked again at every block",
+        block=block,
+        detail={"program": program, "case": f"plugin/{policy}"},
+    )
+    return Changes(events=(event,), alerts=(AlertChange(case_of(event), event, Severity.HIGH),))
 
 
 def _kept(about: Event | None) -> dict[str, Any]:

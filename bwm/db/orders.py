@@ -51,7 +51,7 @@ def due(actions: Collection[str], now: int, busy: Collection[str] = (), at_most:
     if busy:
         wanted &= table.target.not_in(list(busy))
     rows: Any = table.select(table, schema.Decision).join(schema.Decision).where(wanted).order_by(table.id)
-    return [_due(row) for row in rows.limit(at_most)]
+    return [read(row) for row in rows.limit(at_most)]
 
 
 def any_silent(now: int) -> bool:
@@ -76,7 +76,8 @@ def to_come(vault: str | None, txid: str | None) -> list[tuple[str, int, int, Gu
     ]
 
 
-def _due(row: Any) -> Due:
+def read(row: Any) -> Due:
+    """An order as it stands, from its row joined with its decision."""
     decision = row.decision
     return Due(
         order_id=row.id,

@@ -1,9 +1,8 @@
-"""Hooks, webhooks and plug-ins as real processes, ordered by policies: what they do wrong harms nobody."""
+"""Hooks and webhooks as real processes, ordered by policies: what they do wrong harms nobody."""
 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,106 +12,19 @@ import pytest
 from bwm.actions import webhook
 from bwm.actions.deed import Deed
 from bwm.actions.program import MOST_OUTPUT, Program, ProgramFailed, run
-from bwm.clock import SystemClock
 from bwm.config_policies import WebhookConfig
-from bwm.daemon.deeds import DeedWorker
-from bwm.daemon.policy_desk import PolicyDesk, judged
+from bwm.daemon.policy_desk import judged
 from bwm.db import orders, schema
-from bwm.db.alerts import Target
 from bwm.db.commit import commit
-from bwm.db.database import Database
-from bwm.event import Event, fact_key
+from bwm.event import fact_key
 from bwm.order import LEASE_S
 from bwm.plan import AlertChange, Changes, plan_operation
 from bwm.policy.condition import InFlight
-from bwm.policy.rule import AlertStep, DeedStep, Limit, OnError, Plugin, Policy
+from bwm.policy.rule import DeedStep, Limit
 from bwm.secret import Secret
 from bwm.severity import Severity
 from regtest.receiver import Receiver, drip, hang, reply
-
-COIN = f"{'11' * 32}:0"
-THEFT = Event(
-    fact_key("theft"), "trigger.seen", 1000, "regtest", "spends", "cold; $(reboot)\n--flag", None, "outpoint", COIN,
-    "ab" * 32, sats=500,
-)  # fmt: skip
-TARGET = Target("phone", Severity.INFO)
-
-
-class FixedClock(SystemClock):
-    """Stands still until it is set."""
-
-    at = 1_700_000_000
-
-    def now(self) -> int:
-        return self.at
-
-
-class House:
-    """A database, policies and the worker of their deeds, on a clock that is set by hand."""
-
-    def __init__(
-        self, database: Database, clock: FixedClock, *policies: Policy, webhooks: tuple[Any, ...] = ()
-    ) -> None:
-        self.clock = clock
-        self.database = database
-        self.desk = PolicyDesk(policies, "regtest")
-        self.worker = DeedWorker(database, clock, self.desk, [TARGET], webhooks, lambda: None)
-
-    def tell(self, event: Event = THEFT) -> None:
-        changes = Changes((event,), alerts=(AlertChange("theft", event, Severity.EMERGENCY),))
-        now = self.clock.now()
-        commit(self.database, self.desk.judge(changes, now), [TARGET], now)
-
-    def work(self, rounds: int = 12, step_s: int = 400) -> None:
-        """Until nothing is due, with so much time between two looks."""
-        for _ in range(rounds):
-            while self.worker.turn():
-                pass
-            self.clock.at += step_s
-
-    def kinds(self) -> list[str]:
-        return [row.kind for row in schema.Event.select().order_by(schema.Event.seq)]
-
-    def respond_orders(self) -> int:
-        return int(schema.Order.select().where(schema.Order.action == "respond").count())
-
-    def theft_is_told(self) -> bool:
-        alert: Any = schema.Alert.get(schema.Alert.case == "theft")
-        return (alert.severity, alert.state) == ("emergency", "open")
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
-@pytest.fixture
-def house(tmp_path: Path, clock: FixedClock) -> Iterator[Callable[..., House]]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield lambda *policies, **options: House(database, clock, *policies, **options)
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Callable[..., str]:
-    """Write a program; its path."""
-
-    def write(text: str, name: str = "program", mode: int = 0o700) -> str:
-        file = tmp_path / name
-        file.write_text(text)
-        file.chmod(mode)
-        return str(file)
-
-    return write
-
-
-def policy(*steps: Any, when: Any = None, **fields: Any) -> Policy:
-    return Policy("rule", "1", ("trigger.*",), when, steps, **fields)
-
-
-def hook(path: str, *arguments: str, **fields: Any) -> DeedStep:
-    return DeedStep("hook", path, {"argv": [path, *arguments], "timeout_s": 2}, **fields)
-
+from tests.actions.house import TARGET, THEFT, hook, policy
 
 # Programs
 
@@ -345,87 +257,3 @@ def test_a_server_that_answers_a_byte_at_a_time_is_left_in_time():
         with pytest.raises(webhook.WebhookFailed):
             webhook.carry_out(deed, receiver.url("http"), "s" * 16)
         assert time.monotonic() - began < 4
-
-
-# Plug-ins, as miradord runs them
-
-SAMPLE = """#!/usr/bin/env python3
-import json, sys
-request = json.loads(sys.stdin.readline())
-assert request["method"] == "new_block" and request["block_height"] == request["blockheight"]
-info = request["block_info"]
-{body}
-"""
-REVAULT_ALL = 'print(json.dumps({"revault": [one["deposit_outpoint"] for one in info["new_attempts"]]}))'
-REVAULT_NONE = 'print(json.dumps({"revault": []}))'
-MAX_IN_FLIGHT = """
-from pathlib import Path
-file = Path(request["config"]["data_dir"]) / "state.json"
-flight = json.loads(file.read_text()) if file.exists() else {}
-flight.update({one["deposit_outpoint"]: one["value"] for one in info["new_attempts"]})
-for over in info["successful_attempts"] + info["revaulted_attempts"]:
-    flight.pop(over, None)
-file.write_text(json.dumps(flight))
-too_much = sum(flight.values()) > request["config"]["max_value"]
-print(json.dumps({"revault": [one["deposit_outpoint"] for one in info["new_attempts"]] if too_much else []}))
-"""
-LIES = 'print(json.dumps({"revault": ["%s:7" % ("99" * 32)] * 3}))'
-JUNK = 'print("revault everything")'
-WRONG_SHAPE = 'print(json.dumps({"revault": {"a": 1}}))'
-HANGS = "import time; time.sleep(60)"
-CRASHES = "raise SystemExit(1)"
-FLOODS = 'print("x" * 1000000)'
-
-
-def asking(path: str, on_error: OnError = OnError.ALERT, config: Any = None) -> Policy:
-    steps = (AlertStep(("owner",)), DeedStep("respond", "cold/safe"))
-    return policy(*steps, plugin=Plugin(path, config, 1), on_error=on_error)
-
-
-@pytest.mark.parametrize(
-    ("body", "on_error", "kind", "responses"),
-    [
-        (REVAULT_ALL, OnError.HOLD, "plugin.answered", 1),
-        (REVAULT_NONE, OnError.ACT, "plugin.answered", 0),
-        (LIES, OnError.ACT, "plugin.answered", 0),
-        (JUNK, OnError.ALERT, "plugin.failed", 0),
-        (JUNK, OnError.ACT, "plugin.failed", 1),
-        (JUNK, OnError.HOLD, "plugin.failed", 0),
-        (WRONG_SHAPE, OnError.ALERT, "plugin.failed", 0),
-        (HANGS, OnError.ALERT, "plugin.failed", 0),
-        (CRASHES, OnError.ALERT, "plugin.failed", 0),
-        (FLOODS, OnError.ALERT, "plugin.failed", 0),
-    ],
-    ids=["all", "none", "lies", "junk", "junk-act", "junk-hold", "shape", "hangs", "crashes", "floods"],
-)
-def test_a_plugin_neither_passes_a_theft_nor_burns_the_vault(house, program, body, on_error, kind, responses):
-    home = house(asking(program(SAMPLE.format(body=body)), on_error))
-    home.tell()
-    assert home.theft_is_told(), "the alert does not wait for the program"
-    home.work(4)
-    assert home.kinds().count(kind) == 1
-    assert home.respond_orders() == responses
-    assert home.theft_is_told()
-
-
-def test_the_sample_that_counts_what_is_in_flight_behaves_as_documented(house, program, tmp_path):
-    path = program(SAMPLE.format(body=MAX_IN_FLIGHT))
-    home = house(asking(path, config={"data_dir": str(tmp_path), "max_value": 900}))
-
-    def verdict(kind: str, coin: int) -> bool:
-        key = f"{coin:064}:0"
-        event = Event(
-            fact_key(kind, coin), kind, 1000, "regtest", "", "cold", None, "outpoint", key, f"{coin:064}", sats=500
-        )
-        home.tell(event)
-        home.work(2, 1)
-        answered: Any = (
-            schema.Event.select().where(schema.Event.kind == "plugin.answered").order_by(schema.Event.seq.desc())
-        )
-        return bool(json.loads(answered.first().detail)["revault"])
-
-    assert not verdict("trigger.confirmed", 1)
-    assert verdict("trigger.confirmed", 2), "1000 sat are in flight"
-    assert not verdict("trigger.final", 1)
-    assert not verdict("trigger.conflicted", 2)
-    assert not verdict("trigger.confirmed", 3)

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.node.response_stage import allow, fund, protect
 KEY = "022f8bde4d1a07209355b4a7250a5c5128e88b84bddc619ab7cba8d569b240efe4"
 SECRET_KEY = "cMahea7zqjxrtgAbB7LSGbcQUr1uX1ojuat9jZodMN87Lc8ycuM4"  # the number five, for regtest
 SECRET = "0123456789abcdef0123456789abcdef"
+SAMPLE = Path(__file__).parent.parent / "actions" / "plugins" / "cancel_above.py"
 
 PEOPLE = """
 [[channel]]
@@ -210,3 +212,33 @@ def test_policies_are_explained_and_what_cannot_be_run_is_said(node, make_bwm, h
     doubts = bwm("check-policies", other).stdout
     assert "a response is sent at once" in doubts
     assert "no vault has a response 'safe'" in doubts
+
+
+LIMITED = """
+[[policy]]
+name = "limit"
+on = ["trigger.confirmed", "trigger.final"]
+plugin = "{home}/cancel_above"
+config = {{ data_dir = "{home}", max_value = 6_000_000 }}
+then = [{{ respond = "safe" }}]
+"""
+
+
+def test_a_plugin_for_miradord_lets_spends_pass_up_to_a_sum_and_has_the_next_one_answered(node, make_bwm, home):
+    vaults = [fund(node) for _ in range(2)]  # 5,000,000 sat each
+    bwm = make_bwm(node, settings=allow(*vaults) + LIMITED.format(home=home))
+    program = home / "cancel_above"
+    program.write_text(SAMPLE.read_text())
+    program.chmod(0o700)
+    steps = [vault.response(20) for vault in vaults]
+    for number, vault in enumerate(vaults):
+        protect(bwm, vault, [steps[number]], name=f"cold-{number}")
+    bwm.start()
+
+    node.mine_exactly([vaults[0].unvault.hex])
+    passed = bwm.wait_for_event("plugin.answered", txid=vaults[0].unvault.txid)
+    assert passed["detail"]["revault"] is False
+    node.mine_exactly([vaults[1].unvault.hex])
+    assert bwm.wait_for_event("response.sent")["txid"] == steps[1].txid
+    assert steps[0].txid not in node.mempool()
+    assert bwm.events("response.decided", vault="cold-0") == []
