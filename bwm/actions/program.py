@@ -1,12 +1,12 @@
 """Running a program of the owner's: data on its standard input only, a clean environment, hard limits.
 
 What it is told never stands in its arguments or environment, so no label can become an option or a command. It runs in
-a session of its own, and whatever of that is left when it is over, or over time, or says too much, is killed.
+a session of its own below a small parent (``launch.py``), which kills whatever is left of it when it is over, or over
+time, or says too much: also what left that session.
 """
 
 import os
 import selectors
-import signal
 import stat
 import subprocess
 import sys
@@ -19,6 +19,7 @@ from pathlib import Path
 from bwm.errors import BwmError
 
 MOST_OUTPUT = 64 * 1024  # bytes, of each of the two outputs
+_TIME_TO_END_S = 3
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -81,8 +82,16 @@ def run(program: Program, stdin: bytes, variables: Mapping[str, str]) -> bytes:
             out, err = conversation.hold(time.monotonic() + program.timeout_s)
             return _outcome(program, process, out, err)
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # also what it left behind
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Have its parent end the program and all that it began; when that is over by itself, it has done so."""
+    process.terminate()
+    try:
+        process.wait(_TIME_TO_END_S)
+    except subprocess.TimeoutExpired:  # too much was begun: at least the program itself dies with its parent
+        process.kill()
 
 
 def _outcome(program: Program, process: "subprocess.Popen[bytes]", out: bytes, err: bytes) -> bytes:

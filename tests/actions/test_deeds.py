@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from bwm.policy.condition import InFlight
 from bwm.policy.rule import DeedStep, Limit
 from bwm.secret import Secret
 from bwm.severity import Severity
+from regtest.node import wait_until
 from regtest.receiver import Receiver, drip, hang, reply
 from tests.actions.house import TARGET, THEFT, hook, policy
 
@@ -74,16 +77,42 @@ def test_a_program_that_misbehaves_is_ended_in_time(program, text, words):
     assert time.monotonic() - began < 4
 
 
-def test_what_a_program_leaves_behind_is_ended_with_it(program, tmp_path):
-    path = program(f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/left\n")
+def is_over(pid: int) -> bool:
+    file = Path(f"/proc/{pid}/status")
+    try:
+        return "zombie" in file.read_text()
+    except OSError:
+        return True
+
+
+LEFT_BEHIND = {
+    "a child": "sleep 60 &\necho $! > {file}\n",
+    "a child with a session of its own": "setsid sh -c 'echo $$ > {file}; exec sleep 60' &\n",
+    "one that nobody is the parent of": "(setsid sh -c 'echo $$ > {file}; exec sleep 60' & )\n",
+    "one that hides": "(env -i setsid -f sh -c 'echo $$ > {file}; trap \"\" TERM HUP; exec sleep 60' & )\n",
+}
+
+
+@pytest.mark.parametrize("ends", ["by itself", "over time", "with bwm"])
+@pytest.mark.parametrize("text", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_what_a_program_leaves_behind_is_ended_with_it(program, tmp_path, text, ends):
+    file = tmp_path / "left"
+    wait = f"while ! [ -s {file} ]; do sleep 0.01; done\n"
+    path = program(f"#!/bin/sh\n{text.format(file=file)}{wait}" + ("" if ends == "by itself" else "sleep 60\n"))
     began = time.monotonic()
-    run(Program([path], 20), b"", {})
-    assert time.monotonic() - began < 5, "it was not waited for"
-    left = int((tmp_path / "left").read_text())
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{left}/status").exists() and "zombie" not in Path(f"/proc/{left}/status").read_text():
-        assert time.monotonic() < deadline, "it lives on"
-        time.sleep(0.01)
+    if ends == "with bwm":
+        asker = f"from bwm.actions.program import *; run(Program([{path!r}], 30), b'', {{}})"
+        with subprocess.Popen([sys.executable, "-c", asker]) as daemon:
+            wait_until(lambda: file.exists() and file.read_text(), "what the program begins")
+            daemon.kill()
+    elif ends == "over time":
+        with pytest.raises(ProgramFailed, match="took too long"):
+            run(Program([path], 1), b"", {})
+    else:
+        run(Program([path], 20), b"", {})
+    assert time.monotonic() - began < 15, "it was not waited for"
+    left = int(file.read_text())
+    wait_until(lambda: is_over(left), "the end of what was left behind", 5)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o722, 0o720, 0o600])
