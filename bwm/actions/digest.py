@@ -31,16 +31,10 @@ def message(
     text = tell_digest([(kind, owner, count) for (kind, owner), count in kinds.most_common()], reader)
     return Message(
         alert_id=f"digest-{number}",
-        attempt=1,
         severity=str(gravest),
         kind="alert.digest",
-        vault=None,
-        guardian=None,
-        txid=None,
-        event=None,
         title=text.title,
         body=text.body,
-        update=False,
         may_repeat=may_repeat,
         at=now,
         entries=tuple(entries),

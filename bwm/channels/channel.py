@@ -23,21 +23,19 @@ class Message:
     """One attempt to tell one alert on one channel."""
 
     alert_id: str
-    attempt: int  # 1 for the first
     severity: str
     kind: str  # of the event, e.g. "trigger.seen"
-    vault: str | None
-    guardian: str | None
-    txid: str | None  # as people read it
-    event: int | None  # its seq in the journal; None for what no event stands behind
     title: str
     body: str
-    update: bool  # the alert was told before and has changed
-    may_repeat: bool  # an earlier attempt was cut off and may have got through
     at: int  # unix seconds of the event
-    answer_code: str | None = (
-        None  # typed into `bwm ack`, it acknowledges this state of the alert; of this channel only
-    )
+    attempt: int = 1
+    vault: str | None = None
+    guardian: str | None = None
+    txid: str | None = None  # as people read it
+    event: int | None = None  # its seq in the journal; None for what no event stands behind
+    update: bool = False  # the alert was told before and has changed
+    may_repeat: bool = False  # an earlier attempt was cut off and may have got through
+    answer_code: str | None = None  # typed into `bwm ack`, it acknowledges this state of the alert, here only
     is_drill: bool = False  # nothing has happened: it is an exercise
     entries: tuple[Entry, ...] = ()  # of a digest: the alerts that it tells together; else empty
 

@@ -276,17 +276,10 @@ def _test_message(config: Config, settings: ChannelConfig) -> Message:
     text = tell_test(config.network, reader_of(settings))
     return Message(
         alert_id="test",
-        attempt=1,
         severity=str(Severity.INFO),
         kind="channel.test",
-        vault=None,
-        guardian=None,
-        txid=None,
-        event=None,
         title=text.title,
         body=text.body,
-        update=False,
-        may_repeat=False,
         at=SystemClock().now(),
     )
 

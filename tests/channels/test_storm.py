@@ -139,7 +139,7 @@ def test_a_flood_into_a_receiver_that_hangs_leaves_room_for_what_is_critical(dat
 
 
 def a_message(number: int, severity: str) -> Message:
-    return Message(f"{number}", 1, severity, "x", None, None, None, None, "", "", update=False, may_repeat=False, at=0)
+    return Message(f"{number}", severity, "x", "", "", at=0)
 
 
 def test_when_too_much_waits_in_memory_the_least_grave_is_dropped():
