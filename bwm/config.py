@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -272,7 +273,7 @@ def _responses(table: Table, network: str) -> ResponsesConfig:
 
 
 def _rpc(table: Table) -> str | None:
-    url = table.text("rpc")
+    url, in_clear = table.text("rpc"), table.flag("rpc_in_clear", default=False)
     if url is None:
         return None
     try:
@@ -285,7 +286,20 @@ def _rpc(table: Table) -> str | None:
             raise table.error("rpc must not hold user and password: give user and password_file", "rpc")
     if not complete:
         raise table.error("rpc must look like http://127.0.0.1:8332, with its port", "rpc")
+    if not in_clear and not _is_loopback(parts.hostname or ""):
+        raise table.error(
+            "rpc is not on this machine, and whoever is on the way can read the password and change what is said: "
+            "give the near end of a tunnel at 127.0.0.1, or, if the way there is safe, rpc_in_clear = true",
+            "rpc",
+        )
     return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _zmq(table: Table, key: str) -> str | None:

@@ -18,6 +18,7 @@ _Place = tuple[str | int, ...]  # keys and indexes on the way from the top to a 
 
 _NAMES = {str: "a text in quotes", int: "a whole number", list: "a list of texts", dict: "a table"}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_LARGEST = 1_000_000  # bytes of a configuration
 _DEEPEST = 5  # lists in lists that anybody writes
 _OTHERS = 0o077  # every right of the group and of everybody
 
@@ -61,7 +62,11 @@ class TomlFile:
 def read_toml(path: Path) -> "Table":
     """The file's top table. Raises ConfigError when it cannot be read or is no TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+        if len(raw) > _LARGEST:
+            raise ConfigError(f"{path} is larger than {_LARGEST:,} bytes: that is no configuration of bwm")
+        text = raw.decode().replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{path} cannot be read: {reason}") from None
@@ -69,6 +74,8 @@ def read_toml(path: Path) -> "Table":
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} has brackets within brackets, deeper than can be read") from None
     return Table(TomlFile(path.absolute(), text), (), content)
 
 

@@ -145,3 +145,19 @@ def test_no_file_names_a_machine_or_a_package_host():
         for match in re.finditer(f"{home}|{host}", path.read_text(errors="replace"))
     ]
     assert found == []
+
+
+def test_x30_nothing_is_read_by_what_can_be_made_to_run_it():
+    loose = ("pickle", "shelve", "marshal", "dill", "yaml", "ruamel")
+    files = (path for path in PACKAGE.rglob("*.py"))
+    found = [(name_of(path), name) for path in files for name in imported_anywhere(path) if name.split(".")[0] in loose]
+    assert found == []
+
+
+def imported_anywhere(path: Path) -> Iterator[str]:
+    """Every module that a file imports, ours or not."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""

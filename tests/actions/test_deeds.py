@@ -47,7 +47,7 @@ def test_a_program_is_told_on_standard_input_and_sees_nothing_else_of_ours(progr
     assert said.split("NoNewPrivs:\t1\n")[1].split() == ["0", "1", "2", "3"], "3 is the folder that ls reads"
 
 
-def test_a_label_is_data_and_never_an_option_or_a_command(house, program, tmp_path):
+def test_x31_a_label_is_data_and_never_an_option_or_a_command(house, program, tmp_path):
     path = program(f'#!/bin/sh\necho "$#" > {tmp_path}/number\ncat > {tmp_path}/told\n')
     home = house(policy(hook(path, "--fixed")))
     home.tell()
@@ -116,13 +116,13 @@ def test_what_a_program_leaves_behind_is_ended_with_it(program, tmp_path, text, 
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o722, 0o720, 0o600])
-def test_a_program_that_others_could_change_or_that_is_none_is_not_run(program, mode):
+def test_x32_a_program_that_others_could_change_or_that_is_none_is_not_run(program, mode):
     path = program("#!/bin/sh\n", mode=mode)
     with pytest.raises(ProgramFailed, match=r"chmod|cannot start"):
         run(Program([path], 1), b"", {})
 
 
-def test_a_program_in_a_folder_that_others_could_change_is_not_run(tmp_path):
+def test_x32_a_program_in_a_folder_that_others_could_change_is_not_run(tmp_path):
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)

@@ -57,7 +57,7 @@ def get(tower):
             bwm.kill()
 
 
-def test_only_its_owner_can_enter_the_folder(get):
+def test_x44_only_its_owner_can_enter_the_folder(get):
     assert get.path.parent.stat().st_mode & 0o077 == 0
 
 
@@ -79,7 +79,7 @@ def test_numbers_are_for_who_has_a_token_where_others_may_come_in(get):
     assert get("/metrics") == 401
 
 
-def test_a_folder_that_others_may_enter_is_refused(tower, tmp_path):
+def test_x44_a_folder_that_others_may_enter_is_refused(tower, tmp_path):
     open_folder = tmp_path / "open"
     open_folder.mkdir()
     open_folder.chmod(0o755)

@@ -129,7 +129,7 @@ def test_a_failed_tls_handshake_is_named_and_tried_later(receiver: Receiver) -> 
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed_even_if_the_url_asks_for_it(receiver: Receiver, status: int) -> None:
+def test_x21_no_redirect_is_followed_even_if_the_url_asks_for_it(receiver: Receiver, status: int) -> None:
     with Receiver(reply(status, {"Location": receiver.url("http")})) as elsewhere:
         with closing(open_channel(apprise(elsewhere.url(path=SECRET) + "?redirect=yes"))) as channel:
             assert isinstance(failure(channel), DeliverLater)
@@ -225,7 +225,7 @@ def test_a_closed_channel_delivers_no_more(channel: Channel, receiver: Receiver)
 @pytest.mark.parametrize(
     "schema", ["syslog", "dbus", "kde", "qt", "gio", "glib", "gnome", "macosx", "windows", "blink1"]
 )
-def test_a_service_that_acts_on_this_machine_only_is_refused(schema: str) -> None:
+def test_x20_a_service_that_acts_on_this_machine_only_is_refused(schema: str) -> None:
     url = f"{schema}://{SECRET}"
     assert "this machine only" in check(apprise(url))[0]
     with closing(open_channel(apprise(url))) as channel:

@@ -76,7 +76,7 @@ def started_by(daemon: subprocess.Popen[str]) -> list[int]:
     return [int(pid) for pid in pids]
 
 
-def test_neither_arguments_nor_environment_nor_output_show_a_secret(
+def test_x28_neither_arguments_nor_environment_nor_output_show_a_secret(
     daemon: subprocess.Popen[str], receiver: Receiver
 ) -> None:
     receiver.behaviour = hang

@@ -90,7 +90,7 @@ def memory_kib() -> int:
     return int(line.split()[1])
 
 
-def test_ten_thousand_alerts_at_once_are_told_within_a_minute_and_the_critical_one_first(database, receiver, worker):
+def test_x36_ten_thousand_alerts_at_once_are_told_in_a_minute_and_the_critical_one_first(database, receiver, worker):
     flood(database, ["info"] * (COUNT // 2) + ["emergency"] + ["warning"] * (COUNT // 2 - 1))
     before, began = memory_kib(), time.monotonic()
     worker.start()
@@ -120,7 +120,7 @@ def test_what_no_digest_may_hold_is_told_side_by_side(database, receiver, worker
     assert len(receiver.received) == 300
 
 
-def test_a_flood_into_a_receiver_that_hangs_leaves_room_for_what_is_critical(database, receiver, worker):
+def test_x36_a_flood_into_a_receiver_that_hangs_leaves_room_for_what_is_critical(database, receiver, worker):
     def hang_for_dust(handler, over: threading.Event) -> None:
         (accept if b"0000000101" in receiver.received[-1].body else hang)(handler, over)
 

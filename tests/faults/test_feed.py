@@ -138,7 +138,7 @@ def test_z6_the_same_transaction_five_times_and_out_of_order_is_one_event(
     hold(bwm, *thefts)
 
 
-def test_z7_a_forged_theft_and_a_forged_block_are_not_believed(node, behind, relay, coins, thief, hold):
+def test_z7_a_forged_theft_as_in_x38_and_a_forged_block_are_not_believed(node, behind, relay, coins, thief, hold):
     bwm = behind(feed=relay)
     bwm.start()
     forged = node.signed_spend(coins[0], thief)

@@ -154,7 +154,7 @@ def test_a_spend_from_a_vault_of_a_locked_guardian_is_an_emergency_whatever_the_
         assert secret not in told
 
 
-def test_a_flood_of_forged_signals_fills_neither_journal_nor_phone_and_hides_no_lock(stage):
+def test_x33_x35_a_flood_of_forged_signals_fills_neither_journal_nor_phone_and_hides_no_lock(stage):
     [actor] = stage.cast(["flooded"])
     stranger = Signer(stage.node)
     coins = fund(stage.node, [stranger.script] * 40, sats=20_000)

@@ -94,7 +94,7 @@ def test_a_transaction_is_read_on_a_node_as_the_table_says(stage, actors, row):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_guardian_of_each_type_locks_and_unlocks_and_its_look_alike_does_not(stage, kind):
+def test_x33_a_guardian_of_each_type_locks_and_unlocks_and_its_look_alike_does_not(stage, kind):
     [actor] = stage.cast([kind], kind)
     signer = actor.signer
 

@@ -62,7 +62,7 @@ def test_a_response_is_kept_sealed_listed_armed_and_removed(stage):
     assert bwm.json("list-responses") == []
 
 
-def test_what_could_pay_a_stranger_or_is_not_the_vaults_is_refused(stage):
+def test_x40_x41_what_could_pay_a_stranger_or_is_not_the_vaults_is_refused(stage):
     node, bwm, vault = stage
     stranger = Key()
 
@@ -116,7 +116,7 @@ def test_a_psbt_is_finalised_by_the_node_and_an_unfinished_one_refused(node, mak
     assert "ready" in bwm("add-response", "cold", "safe", "--tx", file, "--delay", "2d").stdout
 
 
-def test_without_an_allow_list_nothing_is_kept(node, make_bwm):
+def test_x40_without_an_allow_list_nothing_is_kept(node, make_bwm):
     vault = fund(node)
     bwm = make_bwm(node)
     bwm("add-vault", "cold", "--outpoint", vault.deposit.outpoint)

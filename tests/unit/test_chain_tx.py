@@ -81,7 +81,7 @@ def test_a_transaction_cut_short_or_followed_by_more_is_damaged(parts, data):
 
 
 @given(st.binary() | st.binary().map(lambda rest: b"\x02\0\0\0\0\1" + rest))
-def test_anything_else_is_damaged_and_raises_nothing_but_that(raw):
+def test_x41_anything_else_is_damaged_and_raises_nothing_but_that(raw):
     _assert_consistent_or_damaged(raw)
 
 
@@ -118,6 +118,6 @@ LEGACY, SEGWIT = transaction([COIN], [PAID]), transaction([SIGNED], [PAID])
         pytest.param(transaction([COIN], [replace(PAID, script=bytes(40_000_000))]), id="far larger"),
     ],
 )
-def test_what_a_node_would_not_take_is_damaged(raw):
+def test_x41_what_a_node_would_not_take_is_damaged(raw):
     with pytest.raises(Damaged):
         parse_tx(raw)

@@ -49,7 +49,7 @@ def test_every_option_and_argument_says_what_it_is_for(entry):
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
-def test_no_option_takes_a_secret_as_an_argument(entry):
+def test_x28_no_option_takes_a_secret_as_an_argument(entry):
     names = {parameter.name for parameter in command(entry).params}
     assert not names & {"url", "password", "token", "secret", "key"}
 

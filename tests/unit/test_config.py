@@ -183,12 +183,47 @@ def test_what_is_wrong_is_refused_by_line_with_what_is_allowed(refusal, tmp_path
     assert "canary" not in said
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = " + "[" * 100_000, "deeper than can be read"),
+        ("a = " + "[" * 100_000 + "]" * 100_000, "deeper than can be read"),
+        ("# " + "a" * 1_000_000, "larger than 1,000,000 bytes"),
+        ("network = !!python/object/apply:os.system ['true']", "no valid TOML"),
+        ("&a [*a, *a]", "no valid TOML"),
+    ],
+    ids=["deep", "deep and whole", "huge", "a tag of YAML", "an alias of YAML"],
+)
+def test_x30_a_file_that_is_made_to_choke_its_reader_is_refused(refusal, text, words):
+    assert words in refusal(text)
+
+
+CLEAR = "rpc_in_clear = true"
+
+
+@pytest.mark.parametrize("head", ["[node]", '[[peer_node]]\nname = "attic"\ncookie_file = "cookie"'])
+@pytest.mark.parametrize("host", ["192.168.1.9", "203.0.113.5", "[2001:db8::1]", "node.lan", "127.0.0.1.example"])
+def test_x39_the_nodes_rpc_is_not_spoken_over_a_network_unless_that_is_said(config, refusal, head, host):
+    rpc = f'rpc = "http://{host}:8332"'
+    said = refusal(f"{head}\n{rpc}")
+    assert "tunnel" in said
+    assert CLEAR in said
+    assert f"line {len(head.splitlines()) + 1}" in said
+    read = config(f"{head}\n{rpc}\n{CLEAR}")
+    assert [read.node.rpc, *(peer.node.rpc for peer in read.peer_nodes)][-1] == f"http://{host}:8332"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "[::1]", "localhost"])
+def test_x39_this_machine_needs_no_word(config, host):
+    assert config(f'[node]\nrpc = "http://{host}:8332"').node.rpc == f"http://{host}:8332"
+
+
 def test_two_channels_may_not_share_a_name(refusal):
     channel = "[[channel]]\nname = 'log'\nkind = 'file'\npath = 'a'\n"
     assert "two channels have the name 'log'" in refusal(channel + channel)
 
 
-def test_a_config_with_a_secret_must_be_its_owners_only(config, refusal, tmp_path):
+def test_x29_a_config_with_a_secret_must_be_its_owners_only(config, refusal, tmp_path):
     text = f"[[channel]]\nname = 'phone'\nkind = 'apprise'\nurl = '{URL}'\n"
     said = refusal(text, mode=0o640)
     assert "line 4: url is a secret" in said
@@ -202,7 +237,7 @@ def test_a_config_without_secrets_may_be_read_by_all(config):
     assert config(text, mode=0o644).database_url == "sqlite:////srv/bwm.sqlite"
 
 
-def test_a_secret_file_must_be_its_owners_only(refusal, tmp_path):
+def test_x29_a_secret_file_must_be_its_owners_only(refusal, tmp_path):
     write(tmp_path / "phone", URL, mode=0o644)
     said = refusal("[[channel]]\nname = 'phone'\nkind = 'apprise'\nurl_file = 'phone'\n")
     assert f"chmod 600 {tmp_path}/phone" in said

@@ -21,7 +21,7 @@ def test_a_new_database_can_be_read_by_its_owner_only(tmp_path):
     assert (tmp_path / "state" / "bwm.sqlite").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_database_that_others_can_read_is_closed_to_them(tmp_path):
+def test_x29_a_database_that_others_can_read_is_closed_to_them(tmp_path):
     database = tmp_path / "bwm.sqlite"
     database.touch(mode=0o644)
     subprocess.run([sys.executable, "-c", OPEN, f"sqlite:///{database}"], check=True)

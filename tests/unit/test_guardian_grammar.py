@@ -62,7 +62,7 @@ def test_every_vector_is_there():
 
 
 @pytest.mark.parametrize("line", VECTORS, ids=lambda line: line[:4])
-def test_a_vector_gets_its_verdict(line):
+def test_x34_a_vector_gets_its_verdict(line):
     _, script, verdict = vector(line)
     parsed = parse_script(script)
     assert (f"REJECT {parsed.reason}" if isinstance(parsed, Rejected) else str(parsed)) == verdict
@@ -85,12 +85,12 @@ NEAR_PAYLOADS = st.one_of(
 @given(NEAR_PAYLOADS)
 @example("guardv1.Lock=true#٢".encode())
 @example(b"guardv1.Lock=true#" + b"9" * 5000)
-def test_exactly_the_language_of_the_grammar_is_accepted(payload):
+def test_x34_exactly_the_language_of_the_grammar_is_accepted(payload):
     assert as_tuple(parse_payload(payload)) == recognise(payload)
 
 
 @given(st.one_of(st.binary(max_size=120), NEAR_PAYLOADS.map(lambda tail: b"\x6a" + tail)))
-def test_a_script_is_accepted_only_as_one_direct_push(script):
+def test_x34_a_script_is_accepted_only_as_one_direct_push(script):
     pushed = script[2:] if script[:1] == b"\x6a" and script[1:2] == bytes([len(script) - 2 & 0xFF]) else b""
     assert as_tuple(parse_script(script)) == recognise(pushed)
 

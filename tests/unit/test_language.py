@@ -120,5 +120,5 @@ def test_there_is_no_language_without_a_catalogue():
         language("../locale/de")
 
 
-def test_a_sentence_keeps_braces_that_stand_in_its_values():
+def test_x46_a_sentence_keeps_braces_that_stand_in_its_values():
     assert ENGLISH.say("vault {name}", name="{0.__class__}") == "vault {0.__class__}"

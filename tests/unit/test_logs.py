@@ -51,7 +51,7 @@ def test_libraries_go_the_same_way_and_never_show_a_url(lines):
 
 
 @pytest.mark.parametrize("name", ["apprise", "urllib3", "urllib3.connectionpool", "BitcoinRPC", "peewee"])
-def test_talkative_libraries_stay_quiet_even_when_debugging(lines, name):
+def test_x45_talkative_libraries_stay_quiet_even_when_debugging(lines, name):
     out = lines(logging.DEBUG)
     logging.getLogger(name).info("canary")
     logging.getLogger(name).debug("canary")

@@ -170,7 +170,7 @@ def paid_by_many(count: int, first: int = 0) -> list[tuple[Tx, tuple[object, ...
     return found(*(replace(payment, txid=f"{number:064x}") for number in range(first, first + count)), index=index)
 
 
-def test_of_a_crowd_of_payments_a_hundred_are_told_and_the_others_counted():
+def test_x35_of_a_crowd_of_payments_a_hundred_are_told_and_the_others_counted():
     changes = plan_block(a_block(60), paid_by_many(PAYMENTS_AN_HOUR + 30), facts(), NOW)
     assert kinds(changes) == ["funds.confirmed"] * PAYMENTS_AN_HOUR + ["funds.too_many"]
     assert len(changes.alerts) == PAYMENTS_AN_HOUR + 1
@@ -188,7 +188,7 @@ def test_a_crowd_is_told_of_once_an_hour_however_many_transactions_it_comes_in()
     assert other_hour.key != single[0][0].key
 
 
-def test_a_theft_in_a_crowd_and_what_is_sighted_already_are_never_passed_over():
+def test_x35_a_theft_in_a_crowd_and_what_is_sighted_already_are_never_passed_over():
     late = replace(facts(seen()), payments={TRIGGER.id: 1000, SCRIPT.id: 1000})
     changes = plan_block(a_block(60), [*paid_by_many(3), *found(THEFT)], late, NOW)
     assert kinds(changes) == ["trigger.confirmed", "funds.too_many"]

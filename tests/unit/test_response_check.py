@@ -49,18 +49,18 @@ def test_the_fee_is_what_the_coins_hold_beyond_the_outputs():
         (TimelockedVault(f"{'22' * 32}:0", 9_000, Key(), safe=VAULT.safe).sweep(1), "neither a watched coin"),
     ],
 )
-def test_what_could_go_astray_is_a_fault(built, words):
+def test_x40_x41_what_could_go_astray_is_a_fault(built, words):
     faults = examine(tx(built), GROUND).faults
     assert any(words in fault for fault in faults), faults
 
 
-def test_flags_are_found_also_while_the_coin_is_not_known():
+def test_x41_flags_are_found_also_while_the_coin_is_not_known():
     blind = Ground(GROUND.vault_coins, GROUND.trigger_txids, GROUND.allowed)
     assert examine(tx(VAULT.response(10, sighash=SINGLE)), blind).faults
     assert examine(tx(VAULT.response(10)), blind).flags == ("ALL",)
 
 
-def test_an_unsigned_input_is_a_fault_and_anyonecanpay_a_note():
+def test_x41_an_unsigned_input_is_a_fault_and_anyonecanpay_a_note():
     bare = VAULT.response(10)
     raw = bytes.fromhex(bare.hex)
     stripped = raw[:4] + raw[6:-4][: len(raw)]  # without marker, flag and witness
@@ -166,7 +166,7 @@ def test_what_is_sealed_opens_only_with_its_key_and_for_its_place(tmp_path):
             other.open(text, place)
 
 
-def test_a_key_that_others_can_read_or_that_is_none_is_refused(tmp_path):
+def test_x29_a_key_that_others_can_read_or_that_is_none_is_refused(tmp_path):
     assert key_of(tmp_path, make=False) is None
     key_of(tmp_path, make=True)
     (tmp_path / "sealing.key").chmod(0o640)

@@ -38,5 +38,5 @@ def test_later_messages_say_since_when_in_the_largest_unit(age_s, words, palabra
 
 
 @pytest.mark.parametrize("name", ["$&", "{since}", "{0.__class__}", "%s", "{{7*7}}", "{}", "\\1"])
-def test_a_wallets_name_is_told_as_it_is(name):
+def test_x46_a_wallets_name_is_told_as_it_is(name):
     assert f"'{name}', vault #1, right now" in push_text("en", name, 1, 1, 0)[1]

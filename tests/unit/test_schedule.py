@@ -1,5 +1,6 @@
 """Years of repeats, escalations, snoozes, silences and quiet hours, compared with tables that were written by hand."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import time, timedelta
 from pathlib import Path
@@ -62,6 +63,25 @@ def test_a_theft_that_nobody_answers_is_told_for_a_year_and_does_not_stop(alone)
     #              0, 1, 5, 15 min, quarters of the first day, hours of a week, days of the rest
     assert len(times) == 4 + 95 + 7 * 24 + 357
     assert [span for span in times if span > 363 * DAY] == [364 * DAY, 365 * DAY]
+
+
+def test_x37_a_theft_that_comes_and_goes_for_days_stays_open_and_is_told_again_and_again(alone):
+    """Its fee is too low to stay in any mempool; each hour it is sent once more and thrown out again."""
+    alone.happens("trigger.seen", Severity.EMERGENCY, "theft")
+    for hour in range(1, 5 * 24):
+        for minute, kind in ((20, "trigger.evicted"), (40, "trigger.seen")):
+            alone.run(START + hour * 3600 + minute * 60)
+            alone.happens(kind, Severity.EMERGENCY, "theft")
+    restless_s = alone.clock.now() - START
+    whole_s = restless_s + seconds(10 * DAY)
+    alone.run(START + whole_s)
+
+    [alert] = alerts.listed()
+    assert alert.state == "open"
+    times = [seconds(when) for _, when in alone.since(START)]
+    gaps = {earlier: later - earlier for earlier, later in itertools.pairwise([0, *times, whole_s])}
+    assert max(gap for began, gap in gaps.items() if began < restless_s) <= seconds(HOUR)
+    assert max(gaps.values()) <= seconds(DAY)
 
 
 def test_who_stands_higher_on_the_ladder_hears_it_later_and_then_like_everybody(family):
