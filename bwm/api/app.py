@@ -5,6 +5,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from hmac import compare_digest
 from typing import TypeVar
 
@@ -174,15 +175,7 @@ class App:
         address = scope["client"][0] if scope.get("client") else ""
         if self._config.trust_proxy and (forwarded := header(scope, b"x-forwarded-for")):
             address = forwarded.rpartition(",")[2].strip()  # the last is what our own proxy saw
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return _LOCAL
-        if parsed.is_loopback:
-            return _LOCAL
-        if isinstance(parsed, ipaddress.IPv6Address):
-            return str(ipaddress.ip_network((parsed, 64), strict=False))
-        return str(parsed)
+        return _caller_at(address)
 
     # The gate of the wallet's routes
 
@@ -199,6 +192,19 @@ class App:
         check_commitment(self._config, network, one)
 
 
+@lru_cache(maxsize=4096)
+def _caller_at(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return _LOCAL
+    if parsed.is_loopback:
+        return _LOCAL
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
 def _check_head(scope: Scope) -> None:
     """A head that is too large, or that two servers could understand differently (RFC 9112 §6.1)."""
     close = {"Connection": "close"}
@@ -208,6 +214,7 @@ def _check_head(scope: Scope) -> None:
         raise Problem(400, "A body has a length or comes in chunks, and not both.", close)
 
 
+@lru_cache(maxsize=256)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))

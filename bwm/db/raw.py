@@ -18,7 +18,8 @@ def run(sql: str, *values: Any) -> Any:
 
 def run_many(sql: str, values: Iterable[Sequence[Any]]) -> None:
     """Run one statement for each of many rows of values. Call inside a transaction."""
-    proxy.cursor().executemany(_own(sql), values)
+    if listed := list(values):
+        proxy.cursor().executemany(_own(sql), listed)
 
 
 def _own(sql: str) -> str:

@@ -114,7 +114,7 @@ def register(
             vaults.order_reading(at.height + 1, known=at, vault_id=row.vault_id)
             raw.run("UPDATE rewind_vault SET unchecked = unchecked + 1 WHERE id = ?", row.id)
             added = True
-    _put_devices({rows[one.wallet_id].id: one.number for one in wanted.values()}, device, now)
+    _put_devices({rows[one.wallet_id].id: one.number for one in wanted.values()}, device, now, bool(known))
     if added:
         _refuse_too_much(device, quota)
         settings.next_generation(only_added=True)
@@ -153,20 +153,21 @@ def _known(network: str, wallet_ids: Sequence[str]) -> dict[str, _Row]:
 def _add_vaults(network: str, fresh: Sequence[Registration], severity: Severity, at: BlockRef, now: int) -> None:
     """Many at once, by hand: hundreds of wallets may register in a second, and one may bring hundreds of vaults."""
     tags = f'["{TAG}", "{network}"]'
+    names = {one.wallet_id: _name(network, one.wallet_id) for one in fresh}
     raw.run_many(
         """INSERT INTO vault (name, severity, final_depth, covered_from, created_height, tags, created_at)
         VALUES (?, ?, 6, ?, ?, ?, ?)""",
-        ((_name(network, one.wallet_id), str(severity), at.height, at.height, tags, now) for one in fresh),
+        [(name, str(severity), at.height, at.height, tags, now) for name in names.values()],
     )
     raw.run_many(
         """INSERT INTO rewind_vault (network, wallet_id, vault_id, incident, unchecked, stale, created_at)
         VALUES (?, ?, (SELECT id FROM vault WHERE name = ?), 0, 1, 0, ?)""",
-        ((network, one.wallet_id, _name(network, one.wallet_id), now) for one in fresh),
+        [(network, wallet_id, name, now) for wallet_id, name in names.items()],
     )
     raw.run_many(
         """INSERT INTO backlog (vault_id, next_height, known_height, known_hash)
         VALUES ((SELECT id FROM vault WHERE name = ?), ?, ?, ?)""",
-        ((_name(network, one.wallet_id), at.height + 1, at.height, at.hash) for one in fresh if one.txids),
+        [(names[one.wallet_id], at.height + 1, at.height, at.hash) for one in fresh if one.txids],
     )
 
 
@@ -228,14 +229,15 @@ def commitment_owner(network: str, commitment: str) -> str | None:
     return None if row is None else str(row.wallet_id)
 
 
-def _put_devices(numbers: Mapping[int, int], device: Device, now: int) -> None:
+def _put_devices(numbers: Mapping[int, int], device: Device, now: int, any_known: bool) -> None:
     """Add the device to vaults, or what it calls things now. One that the push service did not know is tried again.
 
-    ``numbers``: what it calls each vault, by the vault's row.
+    ``numbers``: what it calls each vault, by the vault's row. ``any_known``: not all of the vaults are new.
     """
     hashed = hash_of(device.token)
     sql = "SELECT rewind_vault_id, id, retired_at FROM rewind_device WHERE token_hash = ?"
-    known = {row[0]: (row[1], row[2]) for row in raw.rows(sql, hashed) if row[0] in numbers}
+    devices = raw.rows(sql, hashed) if any_known else ()
+    known = {row[0]: (row[1], row[2]) for row in devices if row[0] in numbers}
     named = (device.wallet_uuid, device.wallet_name, device.watchtower_id, device.locale)
     raw.run_many(
         """INSERT INTO rewind_device (rewind_vault_id, token_hash, token, wallet_uuid, wallet_name, watchtower_id,
@@ -249,6 +251,8 @@ def _put_devices(numbers: Mapping[int, int], device: Device, now: int) -> None:
     )
     back = [(row, device_id) for row, (device_id, retired_at) in known.items() if retired_at is not None]
     raw.run_many("UPDATE rewind_push SET due_at = ? WHERE device_id = ?", ((now, device_id) for _, device_id in back))
+    if not any_known:
+        return  # nothing of new vaults has been seen
     concerned = [(row,) for row in numbers if row not in known] + [(row,) for row, _ in back]
     sighted = "EXISTS (SELECT 1 FROM trigger JOIN sighting ON sighting.trigger_id = trigger.id WHERE trigger.vault_id"
     raw.run_many(

@@ -1,6 +1,6 @@
 """What RewindBitcoin devices are to be told: kept as wishes with a time and a lease, made from what is seen now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -262,15 +262,17 @@ def unchecked(at_most: int) -> list[Unchecked]:
     return [Unchecked(*row) for row in raw.rows(sql, at_most)]
 
 
-def unsighted_txids(vault_ids: Iterable[int]) -> dict[str, list[int]]:
+def unsighted_txids(vault_ids: Sequence[int]) -> dict[str, list[int]]:
     """The watched txids of some vaults that were never seen, each with the vaults that it belongs to."""
     found: dict[str, list[int]] = {}
-    for vault_id in vault_ids:
-        sql = """
-            SELECT key FROM trigger WHERE vault_id = ? AND kind = 'txid' AND NOT EXISTS (
+    for start in range(0, len(vault_ids), _AT_ONCE):
+        part = vault_ids[start : start + _AT_ONCE]
+        sql = f"""
+            SELECT key, vault_id FROM trigger
+            WHERE vault_id IN ({", ".join("?" * len(part))}) AND kind = 'txid' AND NOT EXISTS (
                 SELECT 1 FROM sighting WHERE sighting.trigger_id = trigger.id AND sighting.txid = trigger.key)
-        """
-        for (txid,) in raw.rows(sql, vault_id):
+        """  # noqa: S608 (only marks)
+        for txid, vault_id in raw.rows(sql, *part):
             found.setdefault(txid, []).append(vault_id)
     return found
 

@@ -1,9 +1,6 @@
 """Single facts about the whole database."""
 
-from peewee import EXCLUDED
-
 from bwm.db import raw
-from bwm.db.schema import Setting
 
 _GENERATION = "watch_generation"
 _REMOVALS = "watch_removals"
@@ -21,9 +18,8 @@ def read(name: str) -> str | None:
 
 def write(name: str, value: str) -> None:
     """Set a setting, new or not."""
-    Setting.insert(name=name, value=value).on_conflict(
-        conflict_target=[Setting.name], update={Setting.value: EXCLUDED.value}
-    ).execute()
+    sql = "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    raw.run(sql, name, value)
 
 
 def generation() -> int:
@@ -50,8 +46,9 @@ def next_generation(*, removed: bool = False, only_added: bool = False) -> None:
 
     ``only_added``: nothing of what was there is different.
     """
-    write(_GENERATION, str(generation() + 1))
-    if only_added:
-        write(_ADDITIONS, str(int(read(_ADDITIONS) or 0) + 1))
-    if removed:
-        write(_REMOVALS, str(removals() + 1))
+    counters = [_GENERATION, *([_ADDITIONS] if only_added else []), *([_REMOVALS] if removed else [])]
+    raw.run_many(
+        """INSERT INTO setting (name, value) VALUES (?, '1')
+        ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(setting.value AS INTEGER) + 1 AS TEXT)""",
+        [(name,) for name in counters],
+    )

@@ -3,7 +3,6 @@
 import json
 import socket
 import sqlite3
-import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -12,7 +11,6 @@ from uuid import uuid4
 import pytest
 
 from bwm.api.v1.openapi import document
-from regtest.node import wait_until
 from regtest.receiver import Receiver
 from tests.api.wallet import JSON, ask, post, talk, vault
 
@@ -294,31 +292,3 @@ def test_x45_no_log_holds_a_secret_at_any_level(tower, token):
     secrets = [token.rpartition("_")[2], *(push["to"] for push in tower.expo.pushes)]
     log = tower.bwm.log_text()
     assert not [secret for secret in secrets if secret in log]
-
-
-def test_x25_a_flood_of_callers_does_not_keep_an_alert_back(tower):
-    """A few seconds of it; the long run has more."""
-    stopping, answered = threading.Event(), []
-
-    def flood():
-        while not stopping.is_set():
-            try:
-                answered.append(rewind(tower, registration(vaults=[vault(uuid4().hex * 2)])).status)
-            except OSError:
-                continue
-
-    wallet, (txid, raw) = tower.wallet(), tower.signed_trigger()
-    wallet.register(vault(txid))
-    wait_until(lambda: not tower.bwm.rows("SELECT 1 FROM backlog"), "the daemon's taking it up")
-    callers = [threading.Thread(target=flood) for _ in range(8)]
-    for caller in callers:
-        caller.start()
-    try:
-        wait_until(lambda: len(answered) > 50, "the flood")
-        tower.node.send(raw)
-        tower.expo.wait_for(wallet.token, limit_s=5)
-    finally:
-        stopping.set()
-        for caller in callers:
-            caller.join()
-    assert set(answered) <= {200, 429, 503}

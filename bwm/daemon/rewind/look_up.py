@@ -38,7 +38,7 @@ class LookUp(Loop):
         asked = rewind_push.unchecked(_VAULTS_AT_ONCE)
         if not asked:
             return False
-        wanted = rewind_push.unsighted_txids(one.vault_id for one in asked)
+        wanted = rewind_push.unsighted_txids([one.vault_id for one in asked])
         heights = self._heights(list(wanted))
         first: dict[int, int] = {}
         for txid, height in heights.items():
