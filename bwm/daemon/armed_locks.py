@@ -6,7 +6,7 @@ from dataclasses import replace
 from bwm.chain.tx import parse_tx
 from bwm.daemon.resolve import spent_scripts
 from bwm.daemon.writer import Writer
-from bwm.db import armed_locks, guardians
+from bwm.db import armed_locks, cursor, guardians, sightings
 from bwm.errors import Damaged, NodeForbidden, UsageError
 from bwm.guardian.readiness import ArmedLock, CoinNow, FeeFloor, JudgedLock, Readiness, readiness
 from bwm.guardian.signal import read_signals
@@ -30,7 +30,19 @@ class ArmedLockWatch:
         if not known:
             return
         now = self._writer.now()
-        self._writer.write(plan_readiness(known, judge_anew(self._node, known, now), self._writer.network, now))
+        found = judge_anew(self._node, known, now)
+        turned = {one.lock.coin for one, new in zip(known, found, strict=True) if new.readiness != one.readiness}
+        unread = self._moved_unread(turned) if turned else set()
+        found = [old if new.lock.coin in unread else new for old, new in zip(known, found, strict=True)]
+        self._writer.write(plan_readiness(known, found, self._writer.network, now))
+
+    def _moved_unread(self, coins: set[bytes]) -> set[bytes]:
+        """Coins whose spend may have come a moment ago: what it says is not read yet, and so nothing is told of it."""
+        if self._node.tip() != cursor.at():
+            return coins
+        spenders = self._node.spent_in_mempool(coins)
+        read = {sighting.txid for sighting in sightings.by_txids(sorted(set(spenders.values())))}
+        return {coin for coin, txid in spenders.items() if txid not in read}
 
 
 def judge_anew(node: Bitcoind, known: Sequence[JudgedLock], now: int) -> list[JudgedLock]:

@@ -56,7 +56,7 @@ class ResponsePusher:
     def guard_facts(self, order: DueOrder) -> GuardFacts:
         """How things stand for the guard of an order. Raises NodeError."""
         true = set()
-        if order.trigger_txid and not stands(self._node, order.vault, order.trigger_txid, ()):
+        if order.trigger_txid and stands(self._node, order.vault, order.trigger_txid, ()) is False:
             true.add("vanished")
         if self._obstacle():
             true.add("blind")
@@ -87,7 +87,11 @@ class ResponsePusher:
                 self._book.move(scene, Look.CALLED_OFF, "guard", f"it is not sent: {answer.reason}")
                 return
         time_left = self._time_left(scene, coins.spent_by)
-        if hindrance := self._hindrance(scene, time_left, coins.present):
+        stands_now = self._trigger_stands(scene, coins.present)
+        if stands_now is None:
+            self._look_again(scene)
+            return
+        if hindrance := self._hindrance(scene, time_left, stands_now=stands_now):
             self._book.move(scene, Look.HINDERED, *hindrance)
             return
         need = self._need(scene, time_left, is_there=is_there)
@@ -99,6 +103,10 @@ class ResponsePusher:
             self._book.move(scene, Look.HINDERED, "budget", choice.reason)
             return
         self._climb(scene, choice.position, choice.reason, need, is_there=is_there)
+
+    def _look_again(self, scene: Scene) -> None:
+        """In the next turn: what the node said belongs to different moments, and nothing follows from it."""
+        self._tries[scene.following.broadcast.id].tip = ""
 
     def _climb(self, scene: Scene, first: int, why: str, need: Need, *, is_there: bool) -> None:
         """Send the step that was chosen; where it is too cheap, the next one, up to the highest that may be paid."""
@@ -125,6 +133,10 @@ class ResponsePusher:
         """Why it could not be sent. Kept, told once, and tried again."""
         meaning = MEANING[said.answer]
         words = f"{meaning.words} ({said.words})" if said.words else meaning.words
+        hangs_on_others = meaning.deed is Deed.LOOK or said.answer is Answer.OUTBID
+        if hangs_on_others and self._node.tip() != scene.tip:  # a block came meanwhile, and may hold it
+            self._look_again(scene)
+            return
         if meaning.deed is Deed.LOOK:
             self._search_deeper(scene)
         if said.answer is Answer.MINED:
@@ -132,10 +144,18 @@ class ResponsePusher:
         if meaning.deed in (Deed.WAIT, Deed.LOOK):
             self._book.move(scene, Look.HINDERED, str(said.answer), words)
         elif said.answer is Answer.OUTBID:
-            rival = next(iter(self._node.spent_in_mempool(scene.coins).values()), None)
-            self._book.move(scene, Look.RIVAL_IN_MEMPOOL, rival or "rival", f"no step is enough: {words}", rival=rival)
+            self._tell_outbid(scene, f"no step is enough: {words}")
         else:
             self._book.move(scene, Look.REFUSED, str(said.answer), f"the node refuses it: {words}")
+
+    def _tell_outbid(self, scene: Scene, words: str) -> None:
+        """By whom: asked after it was refused, so it may be gone by now, or another tower has sent one of ours."""
+        spenders = self._node.spent_in_mempool(scene.coins).values()
+        rival = next((txid for txid in spenders if scene.place_of(txid) is None), None)
+        if rival is None:
+            self._look_again(scene)
+            return
+        self._book.move(scene, Look.RIVAL_IN_MEMPOOL, rival, words, rival=rival)
 
     def _search_deeper(self, scene: Scene) -> None:
         """The coins are spent by something that was mined before we looked: the journal must say what."""
@@ -148,7 +168,16 @@ class ResponsePusher:
 
     # What is asked before anything is sent
 
-    def _hindrance(self, scene: Scene, time_left: Left | None, present: frozenset[bytes]) -> tuple[str, str] | None:
+    def _trigger_stands(self, scene: Scene, present: frozenset[bytes]) -> bool | None:
+        """None when it cannot be told now."""
+        order = scene.following.order
+        if order.by_operator or not order.trigger_txid:
+            return True
+        if order.trigger_txid in {txid_text(key[:32]) for key in present & scene.coins}:
+            return True
+        return stands(self._node, order.vault, order.trigger_txid, [step.stored.txid for step in scene.steps])
+
+    def _hindrance(self, scene: Scene, time_left: Left | None, *, stands_now: bool) -> tuple[str, str] | None:
         """The cause in a word and in words; None when it may be sent."""
         order = scene.following.order
         if responses.is_held():
@@ -157,11 +186,8 @@ class ResponsePusher:
             return "disarmed", f"it is not armed, so no policy may send it: `bwm arm {scene.response.name}` lets it go"
         if self._node.info().initial_block_download:
             return "blind", "the node is still catching up with the chain"
-        if not order.by_operator and order.trigger_txid:
-            own = [step.stored.txid for step in scene.steps]
-            made = {txid_text(key[:32]) for key in present & scene.coins}
-            if order.trigger_txid not in made and not stands(self._node, order.vault, order.trigger_txid, own):
-                return "trigger", "its trigger is in neither mempool nor chain now; bwm does not bring it back"
+        if not stands_now:
+            return "trigger", "its trigger is in neither mempool nor chain now; bwm does not bring it back"
         if (words := self._obstacle()) and not _is_late(time_left):
             return "blind", f"{words}: it waits for as long as the deadline allows"
         return None

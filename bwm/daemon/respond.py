@@ -84,13 +84,14 @@ class Responder(Loop):
 
     def _carry_on(self) -> None:
         due, live = broadcasts.due(self._clock.now()), broadcasts.live()
+        followed: BlockRef | None = None
         if due or live:
             self._node.check_network(self._network)
-            tip = self._node.tip()
+            followed = tip = self._node.tip()
             taken = [following for order in due if (following := self._take(order, tip))]
             for following in (*live, *taken):
                 self._follow_apart(following, tip)
-        self.readiness.look()
+        self.readiness.look(followed)
 
     def _take(self, order: DueOrder, tip: BlockRef) -> Following | None:
         try:
@@ -128,7 +129,8 @@ class Responder(Loop):
         if scene.following.broadcast.state in _NOTHING_TO_SEND:
             return
         scene, is_there = self._follower.look_at_mempool(scene)
-        self._pusher.push(scene, is_there=is_there)
+        if is_there is not None:
+            self._pusher.push(scene, is_there=is_there)
 
     def _open(self, response: StoredResponse) -> Sequence[OpenStep]:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bwm.chain.block import BlockRef, keys_of_block, transaction_bytes
+from bwm.chain.block import BlockRef, header_of, keys_of_block, transaction_bytes
 from bwm.chain.tx import Tx, parse_tx
 from bwm.errors import BlockUnavailable
 from bwm.node.bitcoind import Bitcoind
@@ -32,15 +32,22 @@ def still_shared(node: Bitcoind, at: BlockRef) -> BlockRef:
 
 
 def search(node: Bitcoind, coins: Collection[bytes], after: BlockRef, tip: BlockRef) -> tuple[Spender | None, BlockRef]:
-    """The first spender of the coins above ``after``, and the block up to which was searched."""
+    """The first spender of the coins above ``after``, and the block up to which was searched.
+
+    A block that does not follow on the one before belongs to another chain, which the node took up meanwhile: there the
+    search ends, and the next one begins where the two part.
+    """
     at = after
     for height in range(after.height + 1, tip.height + 1):
         block_hash = node.block_hash(height)
-        at = BlockRef(height, block_hash)
         try:
             raw = node.block(block_hash)
-        except BlockUnavailable:
-            continue  # pruned: whether the coins are unspent is asked besides
+        except BlockUnavailable:  # pruned: whether the coins are unspent is asked besides
+            at = BlockRef(height, block_hash)
+            continue
+        if header_of(raw).previous != at.hash:
+            break
+        at = BlockRef(height, block_hash)
         if any(coin in raw for coin in coins) and (tx := _spender(raw, coins)):
             return Spender(tx.txid, at), at
     return None, at

@@ -2,23 +2,36 @@
 
 from collections.abc import Collection
 
-from bwm.db import sightings
+from bwm.db import cursor, sightings, watches
 from bwm.errors import NodeRefused
 from bwm.node.bitcoind import Bitcoind
 from bwm.watch.sighting import AWAY, Sighting
-from bwm.watch.watch import Family
+from bwm.watch.watch import Family, What
 
 
-def stands(node: Bitcoind, vault: str | None, txid: str, own: Collection[str]) -> bool:
+def stands(node: Bitcoind, vault: str | None, txid: str, own: Collection[str]) -> bool | None:
     """Whether the trigger's transaction, or another that moves the vault's coins, is in the mempool or the chain.
 
-    ``own``: txids of the response itself, which moves them too.
+    ``own``: txids of the response itself, which moves them too. None when it cannot be told now: a node without an
+    index finds a mined transaction only by its block, and a block that was not read yet may hold it. Raises NodeError.
     """
+    tip = node.tip()
     if node.transaction(txid) is not None:
         return True
     of_vault = [one for one in sightings.of_vault(vault) if one.family is Family.TRIGGER] if vault else []
     known = [*sightings.by_txids([txid]), *of_vault]
-    return any(_is_there(node, one) for one in known if one.txid not in own and one.status not in AWAY)
+    if any(_is_there(node, one) for one in known if one.txid not in own and one.status not in AWAY):
+        return True
+    if any(spender not in own for spender in node.spent_in_mempool(_coins_taken(vault, txid)).values()):
+        return True  # by one that was not seen so far
+    return False if tip == cursor.at() == node.tip() else None
+
+
+def _coins_taken(vault: str | None, txid: str) -> list[bytes]:
+    """Those of the vault that a transaction spends."""
+    tx = sightings.transactions([txid]).get(txid)
+    watched = watches.by_keys([item.spends for item in tx.inputs]) if tx else ()
+    return [watch.key for watch in watched if watch.what is What.COIN and watch.trigger.vault == vault]
 
 
 def _is_there(node: Bitcoind, sighting: Sighting) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from bwm.chain.block import BlockRef
 from bwm.clock import Clock
 from bwm.daemon.judge_responses import Surroundings, judge_ladder, rules_of
 from bwm.daemon.open_response import open_steps
@@ -50,15 +51,22 @@ class ResponseWatch:
         self._bases: dict[int, object] = {}
         self._judged_at: dict[int, int] = {}
 
-    def look(self) -> None:
-        """Judge what may have changed. Asks the node nothing while there is no response."""
+    def look(self, followed: BlockRef | None = None) -> None:
+        """Judge what may have changed. Asks the node nothing while there is no response. Raises NodeError.
+
+        ``followed``: the tip up to which it is known what became of those that are on their way; None when none is.
+        """
         if self._clock.monotonic() < self._due:
             return
         self._due = self._clock.monotonic() + _LOOK_EVERY_S
         kept = responses.every()
         if not kept:
             return
-        tip, now = self._node.tip().hash, self._clock.now()
+        at, now = self._node.tip(), self._clock.now()
+        if followed not in (None, at):  # the block that came since may hold one of them
+            self._due = 0.0
+            return
+        tip = at.hash
         if tip == self._tip and all(abs(now - self._judged_at.get(one.id, 0)) < _DAY_S for one in kept):
             return
         rules = rules_of(self._node)
@@ -66,7 +74,9 @@ class ResponseWatch:
             basis = self._basis(response, rules)
             is_fresh = abs(now - self._judged_at.get(response.id, 0)) < _DAY_S
             if not is_fresh or basis != self._bases.get(response.id):
-                self._judge(response, rules)
+                if not self._judge(response, rules, at):
+                    self._due = 0.0
+                    return
                 self._bases[response.id], self._judged_at[response.id] = basis, now
         self._tip = tip
 
@@ -76,7 +86,8 @@ class ResponseWatch:
         unspent = self._node.coins(coins, include_mempool=False)
         return frozenset(unspent), rules, broadcasts.is_used(response.id)
 
-    def _judge(self, response: StoredResponse, rules: Rules) -> None:
+    def _judge(self, response: StoredResponse, rules: Rules, at: BlockRef) -> bool:
+        """False when a block came meanwhile: coins that it moved would seem to be nowhere."""
         try:
             steps = open_steps(self._sealer(), self._database.network, response)
         except ConfigError:  # the key's file is open to others, or is no key: the verdict says that it cannot be used
@@ -85,6 +96,8 @@ class ResponseWatch:
         mined = [step.stored.txid for step in steps] if broadcasts.is_used(response.id) else []
         around = Surroundings(self._allowed, existed(response.vault, coins), mined)
         judgement, known = judge_ladder(self._node, steps, around, rules)
+        if self._node.tip() != at:
+            return False
         now = self._clock.now()
         changes = plan_judgement(
             response.name, response.vault, response.judgement, judgement, self._database.network, now
@@ -96,3 +109,4 @@ class ResponseWatch:
         log.info("response.judged", response=response.name, verdict=str(judgement.verdict))
         if changes.alerts:
             self._on_orders()
+        return True

@@ -1,7 +1,9 @@
 """The supervisor of responses, driven turn by turn beside a real node: what it may do, and what it must not."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -33,6 +35,27 @@ class Clock:
         return time.monotonic() + self.ahead
 
 
+class Meanwhile:
+    """A node beside which something happens, once, between one of its answers and the next question."""
+
+    def __init__(self, node, call, deed):
+        self._node, self._call, self._deed = node, call, deed
+
+    def __getattr__(self, name):
+        real = getattr(self._node, name)
+        if name != self._call or not self._deed:
+            return real
+
+        def answer(*args, **options):
+            said = real(*args, **options)
+            deed, self._deed = self._deed, None
+            if deed:
+                deed()
+            return said
+
+        return answer
+
+
 class Tower:
     """A vault, its ladder, and the loops of a daemon in the test's own hands."""
 
@@ -48,10 +71,10 @@ class Tower:
         self.ingest.begin()
         self.responder = self.make_responder()
 
-    def make_responder(self, name: str = "regtest") -> Responder:
+    def make_responder(self, name: str = "regtest", node: Any = None) -> Responder:
         return Responder(
             self.database,
-            connect(self.settings),
+            node or connect(self.settings),
             network(name),
             lambda: sealer_of(self.settings),
             self.settings.responses.allow,
@@ -68,6 +91,16 @@ class Tower:
             self.ingest.turn([])
             self.responder.turn()
         return [event.kind.partition(".")[2] for event in journal.read(kind="response")]
+
+    def turn_while(self, call: str, deed: Callable[[], object]) -> list[str]:
+        """A turn of a new supervisor in which something happens right after the node answered ``call``.
+
+        What it told, of which nothing may be of moments that never were.
+        """
+        before = len(self.turn(0))
+        self.clock.ahead += 15
+        self.make_responder(node=Meanwhile(connect(self.settings), call, deed)).turn()
+        return self.turn(0)[before:]
 
     @property
     def sent(self) -> set[str]:
@@ -193,3 +226,66 @@ def test_a_second_decision_does_not_send_a_second_one(tower):
     assert told.count("decided") == 1
     assert len(broadcasts.live()) == 1
     assert broadcasts.due(tower.clock.now()) == []
+
+
+# What happens between two questions to the node
+
+
+def test_a_response_that_is_mined_while_one_looks_is_not_said_to_be_gone(tower):
+    rob(tower)
+    tower.turn()
+    assert tower.sent
+    assert tower.turn_while("tip", tower.node.mine) == []
+    assert tower.turn()[-1] in ("confirmed", "used")
+
+
+@pytest.mark.parametrize("call", ["tip", "relay_floor"])
+def test_one_that_another_tower_sent_and_that_is_mined_while_one_looks_does_not_wait(tower, call):
+    rob(tower)
+    mined = [tower.steps[0].hex]
+    assert set(tower.turn_while(call, lambda: tower.node.mine_exactly(mined))) <= {"decided"}
+    assert set(tower.turn(2)) & {"waiting", "refused", "outbid", "void"} == set()
+    assert "confirmed" in tower.turn()
+
+
+def test_one_that_is_mined_while_its_readiness_is_judged_is_not_said_to_be_void(tower):
+    rob(tower)
+    tower.turn()
+    tower.node.mine_exactly([])
+    assert tower.turn_while("mempool_rules", tower.node.mine) == []
+    assert set(tower.turn(2)[-2:]) == {"confirmed", "used"}
+
+
+def test_one_that_another_tower_brings_in_while_a_rival_is_too_dear_is_no_rival(tower):
+    rob(tower)
+    tower.node.send(tower.vault.rival(100).hex)
+    step = tower.steps[2]
+
+    def bring_in():
+        tower.node.rpc("prioritisetransaction", step.txid, 0, 10_000_000)
+        tower.node.send(step.hex)
+
+    assert tower.turn_while("test_mempool_accept", bring_in) == ["decided"]
+    assert tower.turn()[-1] == "sent"
+
+
+def test_blocks_that_are_replaced_while_they_are_searched_are_searched_again(tower):
+    rob(tower)
+    tower.turn()
+    [sent] = tower.sent
+    raw = next(step.hex for step in tower.steps if step.txid == sent)
+    for _ in range(2):
+        tower.node.mine_exactly([])
+    assert tower.turn_while("block", lambda: tower.node.reorg(2, txs=[raw])) == []
+    assert "evicted" not in tower.turn(2)
+    assert "confirmed" in tower.turn()
+
+
+def test_a_trigger_that_is_mined_while_one_looks_has_not_vanished(tower):
+    tower.node.send(tower.vault.unvault.hex)
+    tower.turn()
+    [theft] = [event for event in journal.read(kind="trigger") if event.trigger_kind == "txid"]
+    write_decision(tower.database, theft.seq, guard=Guard(unless=("vanished",)))
+    assert "called_off" not in tower.turn_while("tip", tower.node.mine)
+    assert "called_off" not in tower.turn(2)
+    assert tower.sent
