@@ -1,6 +1,5 @@
 """The commands about spends that the owner says will come."""
 
-import secrets
 from typing import TextIO
 
 import click
@@ -9,25 +8,22 @@ from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
 from bwm.clock import SystemClock, rfc3339
-from bwm.daemon.announcing import announced
+from bwm.daemon.announcing import LONGEST_S, SHORTEST_S, USUAL_FEE, announced, drafted
 from bwm.daemon.targets import targets_of
 from bwm.db import announcements, vaults
 from bwm.db.commit import commit
 from bwm.errors import UsageError
 from bwm.plan_policies import plan_announcement
-from bwm.policy.announced_text import Said, destination_of, read_text, refuse_odd, text_of
-from bwm.policy.announcement import Announcement, State
+from bwm.policy.announced_text import read_text, text_of
+from bwm.policy.announcement import State
 from bwm.toml import parse_duration
-
-_FEE = 100_000  # sat: a spend of a few inputs at a few hundred sat/vB
-_LONGEST_S = 30 * 86_400
 
 
 @click.command()
 @click.argument("vault", required=False)
 @click.option("--txid", help="The transaction that will come.")
 @click.option("--to", "places", multiple=True, metavar="ADDRESS:SATS", help="Where it pays, and how much at most.")
-@click.option("--max-fee", default=_FEE, show_default=True, metavar="SATS", help="The most that it may cost.")
+@click.option("--max-fee", default=USUAL_FEE, show_default=True, metavar="SATS", help="The most that it may cost.")
 @click.option("--within", default="2h", show_default=True, metavar="TIME", help="How long the announcement holds.")
 @click.option("--print-message", is_flag=True, help="Print the text to be signed, and announce nothing.")
 @click.option("--message", type=click.File(), metavar="FILE", help="The text that was signed.")
@@ -62,11 +58,7 @@ def announce(
     if message:
         said = read_text(message.read(), network)
     else:
-        destinations = tuple(destination_of(place, network) for place in places)
-        ends_at = now + _seconds(within)
-        one = Announcement(0, _required(vault), now, ends_at, txid, destinations, max_fee)
-        said = Said(one, secrets.token_hex(16))
-        refuse_odd(said)
+        said = drafted(_required(vault), txid, places, max_fee, _seconds(within), network, now)
     with session.database(config) as database:
         vaults.find(said.announcement.vault)
         if print_message:
@@ -87,7 +79,7 @@ def _seconds(within: str) -> int:
         seconds = parse_duration(within)
     except ValueError as error:
         raise UsageError(f"--within: {error}") from None
-    if not 60 <= seconds <= _LONGEST_S:
+    if not SHORTEST_S <= seconds <= LONGEST_S:
         raise UsageError("--within takes from one minute to 30 days.")
     return seconds
 
@@ -105,8 +97,6 @@ def list_announcements(session: Session, as_json: bool) -> None:
     """
     with session.database(session.config()):
         rows = announcements.described()
-    for row in rows:
-        row["begins_at"], row["ends_at"] = rfc3339(row["begins_at"]), rfc3339(row["ends_at"])
     if as_json:
         output.document(rows)
         return

@@ -14,7 +14,7 @@ from bwm.cli.import_file import read_vaults
 from bwm.cli.session import Session, pass_session
 from bwm.clock import SystemClock
 from bwm.daemon.connect import connect
-from bwm.daemon.registration import Wish, check_name, height_of_birthday, prepare
+from bwm.daemon.registration import Wish, check_name, height_of_birthday, prepare, wish_of
 from bwm.db import journal, new_vaults, vaults
 from bwm.errors import UsageError
 from bwm.severity import Severity
@@ -75,15 +75,16 @@ def add_vault(
     if (name is None) == (from_file is None):
         raise UsageError("Give the vault's NAME, or --from-file with many vaults.")
     config = session.config()
-    usual = Wish(
+    usual = wish_of(
+        config.final_depth,
         name=name or "",
         txids=txids,
         outpoints=outpoints,
         addresses=addresses,
         descriptors=descriptors,
         birthday=birthday,
-        severity=Severity(severity or Severity.EMERGENCY),
-        final_depth=final_depth or config.final_depth,
+        severity=severity,
+        final_depth=final_depth,
         tags=tags,
     )
     wishes = (usual,) if from_file is None else _read(from_file, network_of(config.network), usual)

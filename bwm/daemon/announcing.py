@@ -1,5 +1,9 @@
 """An announcement written down, whoever brings it: the command line or the API."""
 
+import secrets
+from collections.abc import Iterable
+
+from bwm.chain.network import Network
 from bwm.config import Config
 from bwm.daemon.owner_signature import is_signed_by
 from bwm.daemon.policy_desk import PolicyDesk, judged
@@ -9,7 +13,25 @@ from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import UsageError
 from bwm.plan_policies import plan_announcement
-from bwm.policy.announced_text import Said, text_of
+from bwm.policy.announced_text import Said, destination_of, refuse_odd, text_of
+from bwm.policy.announcement import Announcement
+
+USUAL_FEE = 100_000
+"""The most that a spend may cost if nothing is said (sat): a few inputs at a few hundred sat/vB."""
+
+USUAL_S, SHORTEST_S, LONGEST_S = 7200, 60, 30 * 86_400
+"""Seconds for which an announcement holds."""
+
+
+def drafted(
+    vault: str, txid: str | None, places: Iterable[str], max_fee: int, within_s: int, network: Network, now: int
+) -> Said:
+    """What somebody says will come, from now on. ``places``: each as ADDRESS:SATS. Raises UsageError."""
+    destinations = tuple(destination_of(place, network) for place in places)
+    one = Announcement(0, vault, now, now + within_s, txid, destinations, max_fee)
+    said = Said(one, secrets.token_hex(16))
+    refuse_odd(said)
+    return said
 
 
 def announced(config: Config, database: Database, said: Said, signature: str | None, now: int) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +71,18 @@ def _make_key(path: Path) -> None:
 class Answering:
     """Takes acknowledgements. Call inside a database connection."""
 
-    def __init__(self, config: Config, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        clock: Clock,
+        may_answer: Callable[[str], bool] = lambda alert_id: True,
+    ) -> None:
+        """``may_answer``: whether whoever types codes may answer the alert of this id."""
         self._config = config
         self._database = database
         self._clock = clock
+        self._may_answer = may_answer
 
     def answer(self, text: str, by: str) -> Answered:
         """What a person at this machine typed: the beginning of an alert's id, or the code of a message.
@@ -111,8 +119,8 @@ class Answering:
                 "On this machine, acknowledge by the alert's id: bwm alerts, bwm ack ALERT."
             )
         proof = answers.prove(code, answer_key(self._config.state_dir)) if code else None
-        if proof is None:
-            self._refuse("a code that no message holds", None)
+        if proof is None or not self._may_answer(proof.alert_id):
+            self._refuse("a code that no message holds" if proof is None else "a code that is not theirs to use", proof)
             raise CodeRefused("This code is of no alert. Look at the message again, or: bwm alerts")
         if proof.is_spent:
             return self._replayed(proof)
@@ -155,7 +163,8 @@ class Answering:
         if not people:
             return None
         person, now = people[0], self._clock.now()
-        open_ones = sorted(alerts.listed(alerts.OPEN, hidden=False), key=lambda one: (_rank(one), one.created_at))
+        theirs = [one for one in alerts.listed(alerts.OPEN, hidden=False) if self._may_answer(one.id)]
+        open_ones = sorted(theirs, key=lambda one: (_rank(one), one.created_at))
         case = f"duress/{person}/{now}"
         event = Event(
             key=fact_key(self._config.network, DURESS, person, now),

@@ -6,7 +6,7 @@ Nothing is written here: everything is looked up first, so that a registration i
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bwm.chain.address import address_of_script, script_of_address
 from bwm.chain.block import BlockRef
@@ -52,6 +52,13 @@ class Wish:
     severity: Severity = Severity.EMERGENCY
     final_depth: int = 6
     tags: tuple[str, ...] = ()
+
+
+def wish_of(usual_depth: int, **given: Any) -> Wish:
+    """What somebody gave, by the names of a wish's fields; what is None is as usual."""
+    said = {name: value for name, value in given.items() if value is not None}
+    severity = Severity(said.pop("severity", Severity.EMERGENCY))
+    return Wish(**({"final_depth": usual_depth} | said), severity=severity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from bwm.clock import rfc3339
 from bwm.db import raw, schema
 from bwm.errors import UsageError
 from bwm.policy.announcement import Announcement, Destination, State
@@ -61,7 +62,7 @@ def put(moved: Iterable[Announcement]) -> None:
 
 
 def described() -> list[dict[str, Any]]:
-    """All of them as they are printed, oldest first; times in unix seconds."""
+    """All of them as they are printed, oldest first."""
     rows: Any = schema.Announcement.select(schema.Announcement, schema.Vault.name).join(schema.Vault)
     return [
         {
@@ -70,8 +71,8 @@ def described() -> list[dict[str, Any]]:
             "txid": row.txid,
             "to": [{"address": address, "sats": sats} for address, _, sats in json.loads(row.destinations)],
             "max_fee": row.max_fee,
-            "begins_at": row.begins_at,
-            "ends_at": row.ends_at,
+            "begins_at": rfc3339(row.begins_at),
+            "ends_at": rfc3339(row.ends_at),
             "state": row.state,
             "met_by": row.met_by,
             "signed_by": row.signed_by,

@@ -131,14 +131,52 @@ def test_x15_and_x16_tokens_cannot_see_learn_of_or_touch_each_others(tower, call
     same = {call("GET", f"/v1/vaults/{name}", token=bob).body for name in (hers, unknown)}
     assert len(same) == 1
     assert {call("DELETE", f"/v1/vaults/{name}", token=bob).status for name in (hers, unknown)} == {404}
+    before = len(tower.bwm.events(kind="alert.code_refused"))
     wrong = call("POST", "/v1/ack", {"code": "aaaa-aaaa"}, token=bob)
     assert call("POST", "/v1/ack", {"code": typed}, token=bob).body == wrong.body
     assert call("GET", "/v1/status", token=bob).json["open_alerts"] == 0
     assert call("GET", "/v1/status", token=bob).json["vaults"] == 1
 
+    guesses = tower.bwm.events(kind="alert.code_refused")[before:]
+    assert [alert["id"] in event["reason"] for event in guesses] == [False, True]
     mine = call("GET", f"/v1/events?vault={hers}", token=alice).json["items"]
     assert {event["vault"] for event in mine} == {hers}
     assert call("POST", "/v1/ack", {"code": typed}, token=alice).json["result"] == "acknowledged"
+
+
+def test_a_token_of_some_names_is_shown_numbers_that_tell_nothing_of_others(tower, call, token):
+    alice, bob = token("read", "write", vault="anna-*"), token("read", "write", vault="bert-*")
+    hers, his = [vault_name("anna") for _ in range(3)], vault_name("bert")
+    node = tower.node
+    coins = [node.pay(node.new_address(), 1_000_000) for _ in range(4)]
+    node.mine()
+    for name, coin in zip((*hers, his), coins, strict=True):
+        owner = bob if name == his else alice
+        assert call("POST", "/v1/vaults", {"name": name, "outpoints": [coin]}, token=owner).status == 201
+    for name, coin in zip((hers[0], his, *hers[1:]), (coins[0], coins[3], *coins[1:3]), strict=True):
+        node.spend(coin, node.new_address(wallet="thief"))
+        tower.bwm.wait_for_event("trigger.seen", vault=name)
+
+    true = {event["key"]: event["seq"] for event in tower.bwm.events()}
+    found, after = [], 0
+    while after is not None:
+        page = call("GET", f"/v1/events?limit=1&after={after}", token=alice).json
+        found += page["items"]
+        after = page["next"]
+
+    assert [event["vault"] for event in found if event["kind"] == "trigger.seen"] == hers
+    shown = {event["key"]: event["seq"] for event in found}
+    assert not set(shown.values()) & set(true.values())
+    assert min(shown.values()) > max(true.values())
+    [alert] = [one for one in call("GET", "/v1/alerts?limit=200", token=alice).json["items"] if one["vault"] == hers[0]]
+    assert alert["event"] in shown.values()
+    assert call("GET", f"/v1/events?after={max(true.values())}", token=alice).status == 400
+    assert call("GET", f"/v1/events?after={found[0]['seq']}", token=bob).status == 400
+    headers = {"Authorization": f"Bearer {alice}", "Last-Event-ID": str(found[0]["seq"])}
+    with closing(http.client.HTTPConnection("127.0.0.1", tower.port, timeout=20)) as connection:
+        connection.request("GET", "/v1/events/stream", headers=headers)
+        again = next_event(connection.getresponse(), lambda event: True)
+    assert again == found[1]
 
 
 @pytest.mark.parametrize("watched", [True, False])

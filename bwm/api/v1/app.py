@@ -15,9 +15,11 @@ from bwm.api import bodies
 from bwm.api.limits import Allowance
 from bwm.api.problems import Problem
 from bwm.api.rewind import Read, request_id
+from bwm.api.v1.numbers import Numbers, numbers_of
 from bwm.api.v1.openapi import document
 from bwm.api.v1.operation import Call, Operation, Reply, Surroundings
-from bwm.api.v1.operations import OPERATIONS, events_after
+from bwm.api.v1.operations import OPERATIONS
+from bwm.api.v1.operations.events import NUMBERED, events_after, shown
 from bwm.api.v1.shape import Field, read_body, read_query
 from bwm.db import journal, tokens
 from bwm.db.tokens import Holder, Kept
@@ -164,14 +166,17 @@ class V1:
             raise Problem(403, "This token is not for that: it lacks the scope read.")
         last = bodies.header(scope, b"last-event-id")
         query = _query(scope, (Field("after", "whole", "Those behind this number."),))
-        if last and not (last.isascii() and last.isdecimal() and len(last) < 16):
+        if last and not (last.isascii() and last.isdecimal() and len(last) <= 16):
             raise Problem(400, "Last-Event-ID must be the number of an event.")
         if self._streams >= _STREAMS:
             raise Problem(503, "Too many listen already.", {"Retry-After": "30"})
-        after: int = int(last) if last else query.get("after") or await self._read(journal.last_seq)
-        return StreamingResponse(self._listen(holder, after), media_type="text/event-stream")
+        numbers: Numbers = await self._read(lambda: numbers_of(self._around, holder, NUMBERED))
+        latest: int = await self._read(journal.last_seq)
+        begin = int(last) if last else query.get("after")
+        after = numbers.true(begin, latest) if begin else latest
+        return StreamingResponse(self._listen(holder, numbers, after), media_type="text/event-stream")
 
-    async def _listen(self, holder: Holder, after: int) -> AsyncIterator[str]:
+    async def _listen(self, holder: Holder, numbers: Numbers, after: int) -> AsyncIterator[str]:
         self._streams += 1
         silent_s = 0.0
         try:
@@ -180,8 +185,9 @@ class V1:
                 last: int = await self._read(journal.last_seq)
                 found = await self._read(lambda: events_after(holder, after, 500)) if last > after else []  # noqa: B023
                 for event in found:
-                    yield f"id: {event['seq']}\nevent: {event['kind']}\ndata: {json.dumps(event)}\n\n"
-                    after = event["seq"]
+                    facts = shown(event, numbers)
+                    yield f"id: {facts['seq']}\nevent: {event.kind}\ndata: {json.dumps(facts)}\n\n"
+                    after = event.seq or after
                 if len(found) < 500:
                     after = max(after, last)
                 silent_s = 0.0 if found else silent_s + _LOOK_EVERY_S

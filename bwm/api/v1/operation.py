@@ -88,3 +88,17 @@ def page_schema(item: Mapping[str, Any], after: str) -> dict[str, Any]:
         "required": ["items", "next"],
         "additionalProperties": False,
     }
+
+
+def listing(
+    name: str,
+    summary: str,
+    carry_out: Callable[[Surroundings, Call], Reply],
+    item: Mapping[str, Any],
+    after: Field,
+    *filters: Field,
+) -> Operation:
+    """The pages of all things of one sort; ``name`` is ``list-`` and the sort. ``after``: what ``next`` is given as."""
+    path = f"/v1/{name.removeprefix('list-')}"
+    answer = page_schema(item, "integer" if after.kind == "whole" else "string")
+    return Operation(name, "GET", path, "read", summary, carry_out, answer, query=(LIMIT, after, *filters))

@@ -1,0 +1,15 @@
+"""Everything that can be asked for below ``/v1/``, a file for each thing. What a token may not learn of is as if it
+were not there."""
+
+from bwm.api.v1.operations import alerts, announcements, events, guardians, responses, status, vaults
+
+OPERATIONS = (
+    *status.OPERATIONS,
+    *vaults.OPERATIONS,
+    *guardians.OPERATIONS,
+    *announcements.OPERATIONS,
+    *responses.OPERATIONS,
+    *events.OPERATIONS,
+    *alerts.OPERATIONS,
+)
+"""In the order in which the document has them."""
