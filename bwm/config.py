@@ -95,10 +95,11 @@ class HeartbeatConfig:
 
 @dataclass(frozen=True, slots=True)
 class PeerNodeConfig:
-    """Another node, asked only whether it has the same chain."""
+    """Another node, asked whether it has the same chain."""
 
     name: str
     node: NodeConfig
+    relays_responses: bool = False  # responses that are sent are handed to it as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +255,11 @@ def _peer_nodes(top: Table) -> tuple[PeerNodeConfig, ...]:
             password=table.secret("password"),
             rest="off",
         )
+        relays = table.flag("relay_responses", default=False)
         table.finish()
         if rpc is None or (node.cookie_file is None) == (node.user is None):
             raise table.error("a peer_node needs rpc, and either cookie_file or user with password_file")
-        peers.append(PeerNodeConfig(name, node))
+        peers.append(PeerNodeConfig(name, node, relays))
     return tuple(peers)
 
 

@@ -8,7 +8,7 @@ import structlog
 from bwm.chain.block import BlockRef
 from bwm.chain.outpoint import txid_text
 from bwm.clock import Clock
-from bwm.daemon.open_response import look_up_coins, priced
+from bwm.daemon.open_response import OpenStep, look_up_coins, priced
 from bwm.daemon.response_book import ResponseBook, Scene
 from bwm.daemon.send_response import Said, send
 from bwm.daemon.verify_trigger import stands
@@ -43,14 +43,24 @@ class ResponsePusher:
     """Sends, or says why not."""
 
     def __init__(
-        self, node: Bitcoind, book: ResponseBook, clock: Clock, network: str, obstacle: Callable[[], str | None]
+        self,
+        node: Bitcoind,
+        book: ResponseBook,
+        clock: Clock,
+        network: str,
+        obstacle: Callable[[], str | None],
+        hand_on: Callable[[OpenStep], None],
     ) -> None:
-        """``obstacle`` says why the chain cannot be trusted now; None: nothing speaks against it."""
+        """``obstacle`` says why the chain cannot be trusted now; None: nothing speaks against it.
+
+        ``hand_on`` brings a step to other nodes.
+        """
         self._node = node
         self._book = book
         self._clock = clock
         self._network = network
         self._obstacle = obstacle
+        self._hand_on = hand_on
         self._tries: dict[int, _Try] = {}
 
     def guard_facts(self, order: DueOrder) -> GuardFacts:
@@ -116,6 +126,8 @@ class ResponsePusher:
             position = step.stored.position
             log.info("response.sending", response=scene.response.name, step=position + 1, answer=str(said.answer))
             deed = MEANING[said.answer].deed
+            if deed is Deed.FOLLOW or said.answer is Answer.AGAINST_POLICY:  # other nodes may have other rules
+                self._hand_on(step)
             if deed is Deed.FOLLOW:
                 words = f"step {position + 1} was sent, with a fee of {step.stored.fee} sat: {why}"
                 self._book.move(scene, Look.IN_MEMPOOL, "mempool", words, position=position, height=scene.tip.height)

@@ -51,8 +51,12 @@ class Responder(Loop):
         on_orders: Callable[[], None],
         obstacle: Callable[[], str | None],
         desk: PolicyDesk | None = None,
+        hand_on: Callable[[OpenStep], None] = lambda step: None,
     ) -> None:
-        """``obstacle`` says why the chain cannot be trusted now: this tower is blind, or its peers disagree."""
+        """``obstacle`` says why the chain cannot be trusted now: this tower is blind, or its peers disagree.
+
+        ``hand_on`` brings what is sent to other nodes as well.
+        """
         super().__init__("responses")
         self._database = database
         self._node = node
@@ -62,7 +66,7 @@ class Responder(Loop):
         self._is_down = False
         self._book = ResponseBook(database, targets, clock, on_orders, desk)
         self._follower = ResponseFollower(node, self._book)
-        self._pusher = ResponsePusher(node, self._book, clock, network.name, obstacle)
+        self._pusher = ResponsePusher(node, self._book, clock, network.name, obstacle, hand_on)
         self.readiness = ResponseWatch(database, node, sealer, allowed, targets, clock, on_orders)
 
     def _work(self) -> None:

@@ -34,6 +34,7 @@ from bwm.daemon.lock import Lock
 from bwm.daemon.loop import Loop
 from bwm.daemon.notify import notify
 from bwm.daemon.open_response import sealer_of
+from bwm.daemon.other_paths import OtherPaths
 from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
@@ -158,6 +159,9 @@ class Daemon:
         self._feed_due = 0.0
         waiter = BlockWaiter(self.node, self.ingest.put)
         self._push = self._push_worker()
+        self._nodes = {peer.name: reach(peer.node, self._network) for peer in config.peer_nodes}
+        relaying = {peer.name: self._nodes[peer.name] for peer in config.peer_nodes if peer.relays_responses}
+        self._paths = OtherPaths(relaying, self._network) if relaying else None
         self.responder = self._make_responder()
         self.deeds = DeedWorker(database, clock, self._desk, self._targets, config.webhooks, self._wake_channels)
         self._loops: tuple[Loop, ...] = (
@@ -184,6 +188,7 @@ class Daemon:
             self._wake_workers,
             self._obstacle,
             self._desk,
+            self._paths.give if self._paths else lambda step: None,
         )
 
     def _obstacle(self) -> str | None:
@@ -196,9 +201,10 @@ class Daemon:
         loops: list[Loop] = []
         if heartbeat := self.config.heartbeat:
             loops.append(Heartbeat(heartbeat.url, heartbeat.every_s, self.can_see, self._on_heartbeat_trouble))
-        if peers := self.config.peer_nodes:
-            nodes = {peer.name: reach(peer.node, self._network) for peer in peers}
-            loops.append(PeerWatch(self.node, nodes, self._on_peer_trouble))
+        if self._nodes:
+            loops.append(PeerWatch(self.node, self._nodes, self._on_peer_trouble))
+        if self._paths:
+            loops.append(self._paths)
         if self._push:
             loops += [self._push, LookUp(self.node, self.database)]
         return loops

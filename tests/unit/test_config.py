@@ -351,10 +351,14 @@ def test_a_heartbeat_and_peer_nodes_are_read(config, tmp_path):
     found = config(
         '[heartbeat]\nurl_file = "beat"\nevery = "2m"\n'
         '[[peer_node]]\nname = "attic"\nrpc = "http://127.0.0.1:18443"\ncookie_file = "cookie"\n'
+        '[[peer_node]]\nname = "far"\nrpc = "http://127.0.0.1:1"\ncookie_file = "cookie"\nrelay_responses = true\n'
     )
     assert found.heartbeat.every_s == 120
     assert found.heartbeat.url.reveal() == "https://beats.example/abc"
-    assert [(peer.name, peer.node.rpc) for peer in found.peer_nodes] == [("attic", "http://127.0.0.1:18443")]
+    assert [(peer.name, peer.node.rpc, peer.relays_responses) for peer in found.peer_nodes] == [
+        ("attic", "http://127.0.0.1:18443", False),
+        ("far", "http://127.0.0.1:1", True),
+    ]
 
 
 @pytest.mark.parametrize(
