@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from regtest.node import RegtestNode, wait_until
 
@@ -40,6 +40,8 @@ people = ["owner"]
 min_severity = "info"
 """
 
+CAUGHT_UP = "SELECT 1 FROM setting WHERE name = 'caught_up' AND value <> ''"
+
 
 def run_command(
     command: Sequence[str], stdin: str, environment: Mapping[str, str], timeout_s: float
@@ -50,10 +52,34 @@ def run_command(
     )
 
 
+class Process(Protocol):
+    """What a test does with the daemon's process, as subprocess.Popen has it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, as soon as it has ended. Raises subprocess.TimeoutExpired."""
+
+    def terminate(self) -> None:
+        """SIGTERM, unless it has ended."""
+
+    def kill(self) -> None:
+        """SIGKILL, unless it has ended."""
+
+
+def start_daemon(command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> Process:
+    """Start a command that goes on; both of its outputs go to ``log``."""
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+
 class Bwm:
     """A folder with a bwm.toml, and what can be done with it. ``bwm("add-vault", ...)`` runs a command."""
 
     run_command = staticmethod(run_command)
+    start_daemon = staticmethod(start_daemon)
 
     def __init__(self, home: Path, node: RegtestNode, *, receiver_url: str | None = None, settings: str = "") -> None:
         """``settings``: TOML put before the sections; write sections of your own at its end."""
@@ -66,7 +92,8 @@ class Bwm:
         self.log = home / "daemon.log"
         self.wrapper: list[str] = []  # a command that runs the daemon in the test's own way
         self.surroundings: dict[str, str] = {}  # more environment for the daemon
-        self._process: subprocess.Popen[bytes] | None = None
+        self.is_measured = False  # its memory, or what it shows to others, is of no process but bwm
+        self._process: Process | None = None
         feed = "".join(f'zmq_{topic} = "{node.zmq}"\n' for topic in node.topics if topic != "hashtx")
         text = CONFIG.format(state_dir=self.state_dir, node=node, feed=feed, alerts=self.alerts_file)
         if receiver_url:
@@ -129,14 +156,11 @@ class Bwm:
     def start(self, *, until_ready: bool = True) -> None:
         """Run the daemon; its log goes to ``log``."""
         assert not self.is_running, "the daemon runs already"
+        is_plain = not (self.wrapper or self.surroundings or self.is_measured)
+        begin = self.start_daemon if is_plain else start_daemon
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self.wrapper, *self._command(["run"])],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment | self.surroundings,
-            )
+            command = [*self.wrapper, *self._command(["run"])]
+            self._process = begin(command, log, self._environment | self.surroundings)
         if until_ready:
             self.wait_ready()
 
@@ -145,6 +169,10 @@ class Bwm:
 
         def ready() -> bool:
             assert self.is_running, f"the daemon ended:\n{self.log_text()[-3000:]}"
+            if self.database.exists() and not self.rows(
+                "SELECT 1 FROM setting WHERE name = 'caught_up' AND value <> ''"
+            ):
+                return False  # asked for less than a command costs
             status = self.status()
             return bool(status["running"] and status["covered"])
 

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "tests" / "kept"
 
 Bwm.run_command = staticmethod(warm.run)
+Bwm.start_daemon = staticmethod(warm.start)
 
 # The same examples each time, so that a change is to blame for a failure; the long campaign searches on.
 settings.register_profile("steady", deadline=None, derandomize=True)

@@ -1,10 +1,11 @@
-"""Commands of bwm in a process each, forked from a Python that has loaded bwm already: most of a command's time is
-that loading. What a cold start does is tested where it matters, by real ones.
+"""Commands of bwm, the daemon among them, in a process each, forked from a Python that has loaded bwm already: most of
+a start is that loading. What a cold start does is tested where it matters, by real ones.
 """
 
 import atexit
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -12,13 +13,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
 _HERE = Path(__file__).resolve()
-_USUAL = ("bwm.config", "bwm.db.database", "bwm.db.journal", "bwm.node.bitcoind", "bwm.daemon.connect", "rich.progress")
+_USUAL = (
+    "bwm.config",
+    "bwm.db.database",
+    "bwm.db.journal",
+    "bwm.node.bitcoind",
+    "bwm.daemon.connect",
+    "bwm.daemon.run",
+    "rich.progress",
+)
 """What commands import when they run."""
+_WORD = 20  # bytes of a number on the line
 _NOT_FOR_US = (signal.SIGINT, signal.SIGTERM)  # tests send them to all their children, and mean others
 _servers: dict[int, Path] = {}  # by the process that started it
 
@@ -30,19 +41,55 @@ def run(
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin.encode())
         given.seek(0)
-        with socket.socket(socket.AF_UNIX) as line:
-            _connect(line)
-            line.settimeout(timeout_s)
-            call = {"command": list(command), "environment": dict(environment), "folder": str(Path.cwd())}
-            socket.send_fds(line, [json.dumps(call).encode()], [file.fileno() for file in (given, out, err)])
-            line.shutdown(socket.SHUT_WR)
-            pid = int(line.recv(20))
-            try:
-                code = int(line.recv(20))
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(command, timeout_s) from None
+        process = Forked(command, (given, out, err), environment)
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         return subprocess.CompletedProcess(list(command), code, _text(out), _text(err))
+
+
+def start(command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> "Forked":
+    """As regtest.daemon.start_daemon, for ``[bwm, *arguments]``."""
+    with Path(os.devnull).open("rb") as nothing:
+        return Forked(command, (nothing, log, log), environment)
+
+
+class Forked:
+    """A command in a process of its own, to be used like subprocess.Popen."""
+
+    def __init__(self, command: Sequence[str], files: Sequence[IO[bytes]], environment: Mapping[str, str]) -> None:
+        """``files``: its standard input, output and error."""
+        self._command = list(command)
+        self._line = socket.socket(socket.AF_UNIX)
+        _connect(self._line)
+        call = {"command": self._command, "environment": dict(environment), "folder": str(Path.cwd())}
+        socket.send_fds(self._line, [json.dumps(call).encode()], [file.fileno() for file in files])
+        self._line.shutdown(socket.SHUT_WR)
+        self.pid = int(self._line.recv(_WORD))
+
+    def poll(self) -> int | None:
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        has_ended, _, _ = select.select([self._line], [], [], timeout)
+        if not has_ended:
+            raise subprocess.TimeoutExpired(self._command, timeout or 0)
+        return int(self._line.recv(_WORD, socket.MSG_PEEK))  # left there for whoever asks again, in any thread
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
 
 def _connect(line: socket.socket) -> None:
@@ -105,14 +152,7 @@ def _load() -> None:
     commands = import_module("bwm.cli.commands")
     for entry in commands.ENTRIES:
         import_module(f"bwm.cli.{entry.module}")
-    for name in (
-        "bwm.config",
-        "bwm.db.database",
-        "bwm.db.journal",
-        "bwm.node.bitcoind",
-        "bwm.daemon.connect",
-        "rich.progress",
-    ):
+    for name in _USUAL:
         import_module(name)
 
 
@@ -127,9 +167,10 @@ def _attend(line: socket.socket) -> None:
         line.close()
         os.setsid()
         _become(json.loads(data), files)
-    line.sendall(f"{pid:<20}".encode())
+    line.sendall(f"{pid:<{_WORD}}".encode())
     _, status = os.waitpid(pid, 0)
-    line.sendall(f"{os.waitstatus_to_exitcode(status):<20}".encode())
+    with suppress(BrokenPipeError):  # whoever asked has gone
+        line.sendall(f"{os.waitstatus_to_exitcode(status):<{_WORD}}".encode())
     os._exit(0)
 
 

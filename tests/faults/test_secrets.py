@@ -36,6 +36,7 @@ def planted(node, make_bwm, receiver, folder):
         (folder / name).write_text(text)
     settings = CHANNEL.format(file=folder / "url", heartbeat=folder / "beat")
     bwm = make_bwm(node, receiver_url=receiver.url(path=f"{CANARY}first"), settings=settings)
+    bwm.is_measured = True
     text = bwm.config.read_text()
     bwm.config.write_text(
         text.replace(f'cookie_file = "{node.cookie}"', f'user = "bwm"\npassword_file = "{folder / "rpc"}"')

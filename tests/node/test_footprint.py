@@ -6,11 +6,20 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from regtest.daemon import PROGRAM
 from regtest.node import wait_until
 from tests.servers.processes import descendants
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def bwm(bwm):
+    """Started as people start it."""
+    bwm.is_measured = True
+    return bwm
 
 
 def memory_mb(pid):
