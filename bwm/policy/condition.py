@@ -167,6 +167,31 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Vaults:
+    """So many vaults had such an event within a window, this one's among them; announced spends do not count."""
+
+    kinds: tuple[str, ...]  # patterns
+    least: int
+    within_s: int
+
+    def look(self, view: View) -> Found:
+        vaults = {
+            event.vault
+            for event in (*view.history, view.event)
+            if event.vault
+            and view.now - self.within_s <= event.at
+            and like(event.kind, self.kinds)
+            and "announced" not in event.detail
+        }
+        words = f"{len(vaults)} vaults had {listed(self.kinds)} within {duration(self.within_s)}"
+        return Found(len(vaults) >= self.least, words, {"vaults": len(vaults)})
+
+    @property
+    def words(self) -> str:
+        return f"at least {self.least} vaults had {listed(self.kinds)} within {duration(self.within_s)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Depth:
     """So many blocks hold the transaction, counting its own; 0 in the mempool."""
 

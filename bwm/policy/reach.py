@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from bwm.policy.compose import AtLeast, Not
-from bwm.policy.condition import Condition, Count, InFlight
+from bwm.policy.condition import Condition, Count, InFlight, Vaults
 from bwm.policy.judge import ANSWERED, FAILED
 from bwm.policy.rule import Policy
 
@@ -30,9 +30,19 @@ def limit_s(policies: Iterable[Policy]) -> int:
     return max((policy.limit.within_s for policy in policies if policy.limit), default=0)
 
 
+def has_interlock(condition: Condition | None) -> bool:
+    """Whether it asks for trouble at more than one vault."""
+    match condition:
+        case Vaults():
+            return condition.least > 1
+        case AtLeast():
+            return sum(not has_interlock(part) for part in condition.of) < condition.least
+    return False
+
+
 def _window(condition: Condition) -> int:
     match condition:
-        case InFlight() | Count():
+        case InFlight() | Count() | Vaults():
             return condition.within_s
         case AtLeast():
             return max((_window(part) for part in condition.of), default=0)

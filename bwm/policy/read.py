@@ -2,13 +2,16 @@
 
 import json
 import posixpath
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 from bwm.chain.network import Network
 from bwm.order import Rung
+from bwm.policy.condition import Condition
 from bwm.policy.guard import UNLESS
+from bwm.policy.reach import has_interlock
 from bwm.policy.read_conditions import LONGEST_S, kinds_of, read_when
 from bwm.policy.rule import AlertStep, DeedStep, Limit, OnError, Plugin, Policy
 from bwm.severity import Severity
@@ -40,7 +43,7 @@ def _policy(table: Table, network: Network, people: Collection[str], webhooks: C
     if not on:
         raise table.error('on is missing here: name events, like on = ["trigger.seen", "trigger.confirmed"]')
     when = read_when(table.table("when"), network)
-    steps = tuple(_step(step, people, webhooks) for step in table.tables("then"))
+    steps = tuple(one for step in table.tables("then") for one in _steps(step, people, webhooks, when))
     if not steps:
         raise table.error('then is missing here: say what to do, like then = [{ alert = ["owner"] }]')
     policy = Policy(
@@ -94,6 +97,26 @@ def _program(table: Table, key: str, program: str) -> str:
     return program
 
 
+def _steps(
+    table: Table, people: Collection[str], webhooks: Collection[str], when: Condition | None
+) -> Iterator[AlertStep | DeedStep]:
+    """One step; or, where ``respond`` names several responses, one for each."""
+    targets = table.one_or_more("respond")
+    step = _step(table, people, webhooks)
+    if len(targets) < 2 or not isinstance(step, DeedStep):
+        yield step
+        return
+    if step.approval_s is None and not has_interlock(when):
+        raise table.error(
+            "respond names several responses, and one false alarm would send them all: have a person agree with "
+            'approval = "2h", or ask for trouble at two vaults with '
+            'when = { count = { kind = "trigger.*", vaults = 2, within = "1d" } }',
+            "respond",
+        )
+    for target in targets:
+        yield replace(step, target=target)
+
+
 def _step(table: Table, people: Collection[str], webhooks: Collection[str]) -> AlertStep | DeedStep:
     actions = [action for action in ("alert", *_DEEDS) if table.has(action)]
     if len(actions) != 1:
@@ -145,6 +168,8 @@ def _deed(table: Table, action: str, webhooks: Collection[str]) -> DeedStep:
         arguments = {"argv": list(argv), "timeout_s": table.duration("timeout", 10, 1, LONGEST_RUN_S)}
         if run_as := table.text("run_as"):
             arguments["run_as"] = run_as
+    elif action == "respond":
+        target = table.one_or_more("respond")[0]
     else:
         target = table.required_text(action)
         if action == "webhook":

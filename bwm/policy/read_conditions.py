@@ -24,6 +24,7 @@ from bwm.policy.condition import (
     PaysOnly,
     Sats,
     Tag,
+    Vaults,
 )
 from bwm.policy.kinds import named_by, nearest
 from bwm.toml import Table
@@ -89,8 +90,11 @@ def _counts(table: Table, network: Network) -> list[Condition]:
         kinds = kinds_of(count, "kind")
         if not kinds:
             raise count.error("count needs kind, the events that are counted")
-        least, within_s = _required_whole(count, "at_least", 1_000_000), _window(count)
-        found.append(Count(kinds, least, within_s, count.flag("everywhere", default=False)))
+        if count.has("vaults"):
+            found.append(Vaults(kinds, _required_whole(count, "vaults", 1_000_000), _window(count)))
+        else:
+            least, within_s = _required_whole(count, "at_least", 1_000_000), _window(count)
+            found.append(Count(kinds, least, within_s, count.flag("everywhere", default=False)))
         count.finish()
     depth = table.whole("depth_at_least", 0, 0, _DEEPEST)
     return [*found, Depth(depth)] if depth else found

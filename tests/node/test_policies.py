@@ -242,3 +242,29 @@ def test_a_plugin_for_miradord_lets_spends_pass_up_to_a_sum_and_has_the_next_one
     assert bwm.wait_for_event("response.sent")["txid"] == steps[1].txid
     assert steps[0].txid not in node.mempool()
     assert bwm.events("response.decided", vault="cold-0") == []
+
+
+FAMILY = """
+[[policy]]
+name = "family"
+on = ["trigger.confirmed"]
+when = { vault = "cold-*", count = { kind = "trigger.*", vaults = 2, within = "1d" } }
+then = [{ respond = ["cold-0/safe", "cold-1/safe", "cold-2/safe"] }]
+"""
+
+
+def test_two_vaults_that_are_robbed_bring_the_third_to_safety_and_one_does_not(node, make_bwm):
+    vaults = [fund(node) for _ in range(3)]
+    steps = [vaults[0].response(20), vaults[1].response(20), vaults[2].sweep(20)]
+    bwm = make_bwm(node, settings=allow(*vaults) + FAMILY)
+    for number, vault in enumerate(vaults):
+        protect(bwm, vault, [steps[number]], name=f"cold-{number}")
+    bwm.start()
+    node.mine_exactly([vaults[0].unvault.hex])
+    bwm.wait_for_event("trigger.confirmed", txid=vaults[0].unvault.txid)
+    node.mine_exactly([vaults[1].unvault.hex])
+    for number, step in enumerate(steps):
+        assert bwm.wait_for_event("response.sent", vault=f"cold-{number}")["txid"] == step.txid
+    first = bwm.events("response.decided")[0]
+    assert first["seq"] > bwm.events("trigger.confirmed", txid=vaults[1].unvault.txid)[0]["seq"]
+    assert {step.txid for step in steps} <= node.mempool()

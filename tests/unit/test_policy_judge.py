@@ -13,7 +13,19 @@ from bwm.plan import AlertChange, Changes, VaultFacts
 from bwm.plan_policies import PolicyFacts, plan_policies
 from bwm.policy.clocktime import TimeOfWeek
 from bwm.policy.compose import AtLeast, Not
-from bwm.policy.condition import Announced, Count, Depth, Detail, Field, GuardianIs, InFlight, PaysOnly, Sats, Tag
+from bwm.policy.condition import (
+    Announced,
+    Count,
+    Depth,
+    Detail,
+    Field,
+    GuardianIs,
+    InFlight,
+    PaysOnly,
+    Sats,
+    Tag,
+    Vaults,
+)
 from bwm.policy.guard import UNLESS, Guard, GuardFacts, Ruling, holds
 from bwm.policy.judge import judge
 from bwm.policy.rule import AlertStep, DeedStep, Limit, OnError, Plugin, Policy
@@ -68,9 +80,9 @@ def test_k_of_n_is_unknown_only_while_the_unknown_could_turn_it(answers, data):
     assert negated == (None if truth is None else not truth)
 
 
-def at(kind, ago, *, txid="cd" * 32, sats=300, vault="cold", key="coin"):
+def at(kind, ago, *, txid="cd" * 32, sats=300, vault="cold", key="coin", detail=()):
     event = replace(THEFT, key=fact_key(kind, ago, txid, vault, key), kind=kind, at=NOW - ago, txid=txid, sats=sats)
-    return replace(event, vault=vault, trigger_key=key)
+    return replace(event, vault=vault, trigger_key=key, detail=dict(detail))
 
 
 BLOCK = BlockRef(100, "00" * 32)
@@ -99,6 +111,10 @@ CASES = [
     (Count(("trigger.seen",), 2, 60), {"history": [at("trigger.seen", 9)]}, True),
     (Count(("trigger.seen",), 2, 60), {"history": [at("trigger.seen", 61)]}, False),
     (Count(("trigger.seen",), 2, 60), {"history": [at("trigger.seen", 9, vault="hot")]}, False),
+    (Vaults(("trigger.*",), 2, 60), {"history": [at("trigger.seen", 9), at("trigger.confirmed", 8)]}, False),
+    (Vaults(("trigger.*",), 2, 60), {"history": [at("trigger.seen", 9, vault="hot")]}, True),
+    (Vaults(("trigger.*",), 2, 60), {"history": [at("trigger.seen", 61, vault="hot")]}, False),
+    (Vaults(("trigger.*",), 2, 60), {"history": [at("trigger.seen", 9, vault="hot", detail={"announced": 1})]}, False),
     (Count(("trigger.seen",), 2, 60, True), {"history": [at("trigger.seen", 9, vault="hot")]}, True),
     (Depth(1), {}, False),
     (Depth(3), {"event": replace(THEFT, block=BLOCK), "tip_height": 102}, True),

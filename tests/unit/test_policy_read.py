@@ -75,6 +75,8 @@ MISTAKES = [
     (step('respond = "sweep", after = "soon"'), 3, "15s, 5m"),
     (step('respond = "sweep", approval = "5s"'), 3, "60"),
     (step('webhook = "house"'), 3, "there is: none"),
+    (step('respond = ["a/safe", "b/safe"]'), 3, "vaults = 2"),
+    (step("respond = []"), 3, "is empty"),
     (WHOLE + 'on_error = "panic"', 2, "alert, act, hold"),
     (WHOLE + "instead = true", 2, "names its severity"),
     (WHOLE + "limit = { times = 3 }", 2, "times and within"),
@@ -92,6 +94,24 @@ def test_a_mistake_is_refused_with_its_line_and_the_way_out(tmp_path, body, line
     assert way_out in words
     least = FIRST + line if line >= 0 else FIRST - 2  # of the whole section
     assert int(where.rpartition(" ")[2]) == least
+
+
+WHOLE_FAMILY = 'on = ["trigger.*"]\nthen = [{ respond = ["a/safe", "b/safe"], after = "5m" }]\n'
+OF_ONE = 'kind = "trigger.*", vaults = 1, within = "1d"'
+OF_TWO = 'kind = "trigger.*", vaults = 2, within = "1d"'
+
+
+def test_several_responses_need_an_interlock(tmp_path):
+    [family] = read(tmp_path, f"when = {{ count = {{ {OF_TWO} }}, blind = false }}\n{WHOLE_FAMILY}")
+    assert [(step.target, step.after_s) for step in family.steps] == [("a/safe", 300), ("b/safe", 300)]
+    assert "at least 2 vaults had trigger.* within 1 day" in family.when.words
+    [asked] = read(tmp_path, WHOLE_FAMILY.replace("after", "approval"))
+    assert [step.approval_s for step in asked.steps] == [300, 300]
+    for none in (OF_ONE, OF_TWO.replace("vaults", "at_least")):
+        with pytest.raises(ConfigError, match="false alarm"):
+            read(tmp_path, f"when = {{ count = {{ {none} }} }}\n{WHOLE_FAMILY}")
+    with pytest.raises(ConfigError, match="false alarm"):
+        read(tmp_path, f"when = {{ any = [{{ blind = true }}, {{ count = {{ {OF_TWO} }} }}] }}\n{WHOLE_FAMILY}")
 
 
 def test_another_text_is_another_version(tmp_path):
