@@ -5,6 +5,7 @@ on it. Hundreds of registrations a second wait for the disk some ten times a sec
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,6 +23,7 @@ from bwm.errors import BwmError, DatabaseUnwritable
 log = structlog.get_logger()
 
 _TOGETHER = 64  # pieces of work in one transaction
+_LONGEST_S = 0.1  # that a transaction goes on taking up work: an alert may wait for its end
 _REST_S = 0.03  # between two transactions: who follows the chain wants to write as well
 _WAITING = 2000  # more are sent away
 
@@ -51,18 +53,24 @@ class Writes(Loop):
             while self._goes_on or self._waiting:
                 self._rest()
                 while self._waiting:
-                    self._write([self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))])
+                    self._write()
                     self._stopping.wait(_REST_S)
 
-    def _write(self, jobs: list[tuple[Callable[[], Any], Future[Any]]]) -> None:
+    def _write(self) -> None:
+        taken: list[Future[Any]] = []
         outcomes: list[Callable[[], None]] = []
         try:
             with self._database.transaction():
-                for work, future in jobs:
+                until = time.monotonic() + _LONGEST_S
+                while self._waiting and len(taken) < _TOGETHER and (not taken or time.monotonic() < until):
+                    work, future = self._waiting.popleft()
+                    taken.append(future)
                     outcomes.append(self._outcome(work, future))
         except DatabaseUnwritable as error:
             log.warning("api.unwritable", error=str(error))
-            outcomes = [partial(_settle, future, partial(future.set_exception, busy())) for _, future in jobs]
+            while self._waiting and len(taken) < _TOGETHER:
+                taken.append(self._waiting.popleft()[1])
+            outcomes = [partial(_settle, future, partial(future.set_exception, busy())) for future in taken]
         for tell in outcomes:
             tell()
 
