@@ -102,6 +102,7 @@ class CursorMove:
     """The chain as bwm has processed it ends at ``to`` from now on."""
 
     to: BlockRef
+    passed: tuple[BlockRef, ...] = ()  # processed just before it, the lowest first: in none was there anything to write
 
 
 @dataclass(frozen=True, slots=True)

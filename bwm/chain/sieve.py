@@ -6,17 +6,50 @@ transactions; those are built only for the few that may concern us. This is plai
 as it is.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
 from bwm.errors import Damaged
 
+ENDINGS = 1 << 16
+_SHORT = 6  # bytes: a shorter key has no ending
+
+
+class Wanted(NamedTuple):
+    """Keys that are looked for."""
+
+    keys: set[bytes]
+    endings: bytes
+    """For each number that two bytes near the end of a key may make, 1 if one of the keys has them.
+
+    They are the sixth and the fifth from the last: of an outpoint, the end of its txid; of the usual scripts, a part of
+    the hash or key that they pay to. A glance there spares most keys of a block from being cut out and compared.
+    """
+
+
+_EVERYTHING = Wanted(set(), b"\x01" * ENDINGS)
+
+
+def wanted(keys: Iterable[bytes]) -> Wanted:
+    """These keys, to be looked for."""
+    some, endings = set(keys), bytearray(ENDINGS)
+    note_endings(endings, some)
+    return Wanted(some, bytes(endings))
+
+
+def note_endings(endings: bytearray, keys: Iterable[bytes]) -> None:
+    """Add the endings of these keys to those of others."""
+    for key in keys:
+        if len(key) >= _SHORT:
+            endings[key[-6] | key[-5] << 8] = 1
+
 
 class BlockKeys(NamedTuple):
     """What lies in the sieve after a block, or any run of transactions."""
 
-    keys: list[bytes]  # every outpoint spent and every output script, in the order of the bytes
-    starts: list[tuple[int, int]]  # each transaction: where it begins, and how many keys come before its own
+    keys: list[bytes]  # the outpoints spent and the output scripts, in the order of the bytes; all, or those wanted
+    starts: list[tuple[int, int]]  # each transaction: where it begins, and how many of the keys come before its own
     stem_ends: list[int]  # each transaction: where its outputs end and its witness or locktime follows
 
 
@@ -32,24 +65,27 @@ def compact_size(raw: bytes, position: int) -> tuple[int, int]:
     return int.from_bytes(raw[position + 1 : end], "little"), end
 
 
-def sieve(raw: bytes, position: int, count: int) -> BlockKeys:
+def sieve(raw: bytes, position: int, count: int, only: Wanted | None = None) -> BlockKeys:
     """The keys of ``count`` transactions (BIP 144) that fill the bytes from ``position`` to the end.
 
-    Raises Damaged if they do not end exactly there.
+    ``only``: those that are among these. It is faster to drop a key at once than to keep thousands of them until all
+    are there. Raises Damaged if the transactions do not end exactly there.
     """
     try:
-        return _sieve(raw, position, count)
+        return _sieve(raw, position, count, only)
     except (IndexError, ValueError):  # compiled, an index beyond 64 bits is the second of them
         raise Damaged("the bytes end in the middle of a transaction") from None
 
 
-def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
+def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockKeys:
     """One long function on purpose: a call for each input, output or length would cost half of the speed.
 
     For the same reason it counts down instead of making ranges, and reads lengths below 253, one byte, in
     place. To read a byte beyond the end raises, to slice there does not: the comparison of the last line
     catches that.
     """
+    every = only is None
+    some, endings = _EVERYTHING if only is None else only
     keys: list[bytes] = []
     starts: list[tuple[int, int]] = []
     stem_ends: list[int] = []
@@ -70,7 +106,10 @@ def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
         left = inputs
         while left:
             end = p + 36
-            keys.append(raw[p:end])
+            if endings[raw[end - 6] | raw[end - 5] << 8]:
+                key = raw[p:end]
+                if every or key in some:
+                    keys.append(key)
             size = raw[end]
             if size < 253:
                 p = end + size + 5
@@ -88,7 +127,10 @@ def _sieve(raw: bytes, position: int, count: int) -> BlockKeys:
             if size >= 253:
                 size, p = compact_size(raw, p - 1)
             end = p + size
-            keys.append(raw[p:end])
+            if size < _SHORT or endings[raw[end - 6] | raw[end - 5] << 8]:
+                key = raw[p:end]
+                if every or key in some:
+                    keys.append(key)
             p = end
             left -= 1
         stem_ends.append(p)

@@ -50,9 +50,10 @@ class Finder:
         A coin or a script that is learned from one transaction may be touched by another of the same pool, so
         the search goes on until it teaches nothing new.
         """
-        speaking = Speaking(pool.holding(SIGNAL_TEXT), self._node, block_hash)
+        holding = pool.holding(SIGNAL_TEXT) if self._watch_list.has_guardians else ()
+        speaking = Speaking(holding, self._node, block_hash)
         extended = speaking.unknown_coins(only)
-        wanted = {*self._watch_list.candidates(pool.keys()), *(watch.key for watch in extended)}
+        wanted = {*self._watch_list.candidates(pool), *(watch.key for watch in extended)}
         if not wanted and not speaking.txids:
             return Finding(())  # as with nearly every transaction
         while True:

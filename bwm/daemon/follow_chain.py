@@ -91,6 +91,7 @@ class ChainFollower:
 
     def at(self) -> BlockRef:
         """Where we stand."""
+        self._writer.note_passed()
         at = cursor.at()
         assert at is not None, "start() comes first"
         return at
@@ -189,8 +190,8 @@ class ChainFollower:
 
     def _read(self, block: BlockRef, raw: bytes, *, is_tip: bool, is_syncing: bool) -> None:
         finding = self._finder.find(BlockPool(raw, txids=self._watch_list.has_txids), block.hash)
-        if finding.is_empty and not sightings.any_waits_for_blocks():
-            self._writer.write(Changes(cursor=CursorMove(block)))
+        if finding.is_empty and not sightings.any_waits_for(block.height):
+            self._writer.pass_over(block)
         else:
             facts = self._writer.facts(sightings.unburied(), finding, rivals=not finding.is_empty)
             if is_syncing:

@@ -121,9 +121,10 @@ class Ingest(Loop):
     def take_up_newcomers(self) -> None:
         """A vault added a moment ago is watched from here on; what came before it, the backlog reads."""
         parts = self._parts
-        at = cursor.at()
-        if at is None or not parts.watch_list.refresh():
+        if parts.watch_list.is_current() or cursor.at() is None:
             return
+        at = parts.chain.at()
+        parts.watch_list.refresh()
         parts.mempool.forget(parts.watch_list.fresh_txids)
         try:
             shared = {block: parts.chain.shares_up_to(block) for block in backlog.newcomers()}

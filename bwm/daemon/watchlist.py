@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from bwm.db import settings, sightings, watched_keys
+from bwm.db import guardians, settings, sightings, watched_keys
 from bwm.watch.index import KeyFilter
+from bwm.watch.pool import Pool
 from bwm.watch.watch import Watch, What
 
 
@@ -21,13 +22,15 @@ class WatchList:
         self._contested: set[bytes] = set()
         self.has_txids = False
         """Whether a block must be searched for txids: a transaction whose coins are known is found by those."""
+        self.has_guardians = False
+        """Whether anybody's signal may concern us."""
 
     def refresh(self) -> bool:
         """Load what changed. True when something did."""
+        if self.is_current():
+            return False
         of_plans = settings.generation_of_plans()
         generation = settings.generation()  # read first: what is added meanwhile is loaded again
-        if generation == self.generation:
-            return False
         removals, last_trigger = settings.removals(), watched_keys.last_trigger()
         self.fresh_txids = watched_keys.txids_after(self._last_trigger) if removals == self._removals else None
         if removals != self._removals:
@@ -37,6 +40,7 @@ class WatchList:
             self._filter.add(self._contested)
         self._filter.add(watched_keys.of_triggers_after(self._last_trigger))
         self.has_txids = watched_keys.any_txid_of_unknown_coins()
+        self.has_guardians = bool(guardians.triggers())
         self.generation, self._removals, self._last_trigger = generation, removals, last_trigger
         self.generation_of_plans = of_plans
         return True
@@ -49,9 +53,9 @@ class WatchList:
         """Whether nobody changed the watch list since it was loaded."""
         return settings.generation() == self.generation
 
-    def candidates(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Those of the keys that are watched, or that a transaction spends which we follow."""
-        some = self._filter.candidates(keys)
+    def candidates(self, pool: Pool) -> set[bytes]:
+        """Those of the keys of a pool that are watched, or that a transaction spends which we follow."""
+        some = pool.candidates(self._filter)
         return watched_keys.known(some) | self._contested.intersection(some) if some else set()
 
     def learn(self, watches: Iterable[Watch]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import structlog
 
+from bwm.chain.block import BlockRef
 from bwm.clock import Clock
 from bwm.daemon.finder import Finding
 from bwm.daemon.policy_desk import PolicyDesk, judged
@@ -14,12 +15,14 @@ from bwm.db.alerts import Target
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import DatabaseUnwritable
-from bwm.plan import AlertChange, Changes, Facts
+from bwm.plan import AlertChange, Changes, CursorMove, Facts
 from bwm.watch.scan import Found
 from bwm.watch.sighting import Sighting
 from bwm.watch.watch import Family, Watch
 
 log = structlog.get_logger()
+
+_PASSED_AT_ONCE = 20  # blocks: some tenths of a second of a catch-up, two seconds on a small machine
 
 
 class Writer:
@@ -46,6 +49,7 @@ class Writer:
         self._desk = desk
         self.taught: list[Watch] = []
         """What is watched besides since somebody cleared this list."""
+        self._passed: list[BlockRef] = []
 
     @property
     def network(self) -> str:
@@ -58,6 +62,7 @@ class Writer:
 
     def facts(self, known: Iterable[Sighting], finding: Finding | None = None, *, rivals: bool = False) -> Facts:
         """What the database knows of some sightings and of what was found; with the coins that rivals may take."""
+        self.note_passed()
         found = finding.found if finding else ()
         rows = [*known, *sightings.by_txids([tx.txid for tx, _ in found])]
         triggers = [row.trigger for row in rows] + [match.trigger for _, found_ in found for match in found_]
@@ -87,6 +92,22 @@ class Writer:
         """Have alerts told that cannot be written down: rather twice than never."""
         self._shout(changes.alerts)
 
+    def pass_over(self, block: BlockRef) -> None:
+        """The next block was read and holds nothing for us. So many of them are noted in one transaction.
+
+        A crash before that has them read again, and as nothing was written of them, nothing is told twice.
+        """
+        self._passed.append(block)
+        if len(self._passed) >= _PASSED_AT_ONCE:
+            self.note_passed()
+
+    def note_passed(self) -> None:
+        """Move the cursor over all blocks that were passed over: before anything is decided from where it stands."""
+        if self._passed:
+            *passed, last = self._passed
+            commit(self._database, Changes(cursor=CursorMove(last, tuple(passed))), (), self._clock.now())
+            self._passed.clear()
+
     def write(self, changes: Changes, finding: Finding | None = None) -> None:
         """Commit, watch what was learned, and wake who carries out orders. Raises WatchListChanged."""
         if finding and finding.extended:
@@ -94,6 +115,7 @@ class Writer:
         if changes.is_empty:
             return
         try:
+            self.note_passed()
             changes = self._judged(changes)
             new = commit(self._database, changes, self._targets, self._clock.now(), self._generation_of(changes))
         except DatabaseUnwritable:

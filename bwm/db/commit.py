@@ -48,5 +48,5 @@ def commit(
         announcements.put(changes.announcements)
         decisions.put(changes.decisions, new, database.network, now)
         if changes.cursor:
-            cursor.move(changes.cursor.to)
+            cursor.move(changes.cursor.to, *changes.cursor.passed)
     return len(new)

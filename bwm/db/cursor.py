@@ -16,8 +16,12 @@ def ancestors() -> list[BlockRef]:
     return [BlockRef(*row) for row in raw.rows("SELECT height, hash FROM block ORDER BY height DESC")]
 
 
-def move(to: BlockRef) -> None:
-    """Stand at ``to``: forget what is above, keep it and enough below. Call inside a transaction."""
-    raw.run("DELETE FROM block WHERE height >= ?", to.height)
-    raw.run("INSERT INTO block (height, hash) VALUES (?, ?)", to.height, to.hash)
+def move(to: BlockRef, *passed: BlockRef) -> None:
+    """Stand at ``to``: forget what is above, keep it and enough below. Call inside a transaction.
+
+    ``passed``: the blocks just below it that were processed besides since the cursor was moved, the lowest first.
+    """
+    blocks = (*passed, to)
+    raw.run("DELETE FROM block WHERE height >= ?", blocks[0].height)
+    raw.run_many("INSERT INTO block (height, hash) VALUES (?, ?)", [(block.height, block.hash) for block in blocks])
     raw.run("DELETE FROM block WHERE height <= ? AND height % ? <> 0", to.height - RING_DEPTH, SPARSE_STEP)

@@ -47,13 +47,15 @@ def unburied() -> list[Sighting]:
     return _read(schema.Sighting.status == str(Status.CONFIRMED))
 
 
-def any_waits_for_blocks() -> bool:
-    """Whether a block can change something that it does not touch: what waits to be deep enough, and guardians."""
-    waits = (
-        "SELECT EXISTS (SELECT 1 FROM guardian) OR EXISTS (SELECT 1 FROM sighting WHERE status = ?)",
-        str(Status.CONFIRMED),
-    )
-    return bool(raw.rows(*waits)[0][0])
+def any_waits_for(height: int) -> bool:
+    """Whether the block at this height can change something that it does not touch: what is deep enough with it, and
+    guardians."""
+    sql = """
+        SELECT EXISTS (SELECT 1 FROM guardian) OR EXISTS (
+            SELECT 1 FROM sighting JOIN trigger ON trigger.id = trigger_id JOIN vault ON vault.id = vault_id
+            WHERE status = ? AND height + final_depth <= ?)
+    """
+    return bool(raw.rows(sql, str(Status.CONFIRMED), height + 1)[0][0])
 
 
 def above(height: int) -> list[Sighting]:

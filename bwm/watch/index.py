@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable
 from itertools import combinations, islice
 
+from bwm.chain.sieve import ENDINGS, Wanted, note_endings
+
 _SET_LIMIT = 200_000  # keys; a set takes 110 bytes for each, so beyond it only marks are kept
 _BATCH = 10_000  # keys added in one go
 _SMALLEST = 1 << 22  # bytes for marks to begin with: room for two million keys, and less than the set took
@@ -26,9 +28,15 @@ class KeyFilter:
     def __init__(self, keys: Iterable[bytes] = (), expected: int = 0) -> None:
         """``expected``: about how many keys there will be; above two million it keeps false alarms rare."""
         self._keys: set[bytes] = set()
+        self._endings = bytearray(ENDINGS)
         self._marks = _room_for(expected) if expected > _SET_LIMIT else bytearray()
         self._count = 0
         self.add(keys)
+
+    @property
+    def exact(self) -> Wanted | None:
+        """The keys themselves, to be read only; None once there are only marks of them."""
+        return None if self._marks else Wanted(self._keys, bytes(self._endings))
 
     def __len__(self) -> int:
         """How many different keys were added; a little too low once only their marks are kept."""
@@ -42,10 +50,12 @@ class KeyFilter:
                 self._mark(batch)
                 continue
             self._keys.update(batch)
+            note_endings(self._endings, batch)
             if len(self._keys) > _SET_LIMIT:
                 self._marks = _room_for(len(self._keys))
                 self._mark(self._keys)
                 self._keys = set()
+                self._endings = bytearray()
 
     def candidates(self, keys: Iterable[bytes]) -> list[bytes]:
         """Those of the keys that may be watched, each once, in the order of their bytes."""

@@ -11,9 +11,10 @@ from typing import Protocol
 
 from bwm.chain.block import keys_of_block, transaction_bytes
 from bwm.chain.outpoint import txid_text
-from bwm.chain.sieve import txid_keys
+from bwm.chain.sieve import BlockKeys, txid_keys, wanted
 from bwm.chain.tx import Tx, parse_tx, txid_and_keys
 from bwm.errors import Damaged
+from bwm.watch.index import KeyFilter
 
 
 class Pool(Protocol):
@@ -21,6 +22,9 @@ class Pool(Protocol):
 
     def keys(self) -> Iterable[bytes]:
         """Every key under which one of them may be watched."""
+
+    def candidates(self, index: KeyFilter) -> list[bytes]:
+        """Those of the keys that the index says may be watched, each once, in the order of their bytes."""
 
     def touching(self, keys: Collection[bytes]) -> list[Tx]:
         """Those that hold one of the keys, parsed, in order."""
@@ -30,35 +34,53 @@ class Pool(Protocol):
 
 
 class BlockPool:
-    """The transactions of one block. With ``txids`` their ids are keys too, which costs as much again."""
+    """The transactions of one block. With ``txids`` their ids are keys too, which costs as much again.
+
+    All but the making of it raises Damaged for bytes that are no block.
+    """
 
     def __init__(self, raw: bytes, *, txids: bool) -> None:
-        """Raises Damaged for bytes that are no block."""
         self._raw = raw
-        self._block = keys_of_block(raw)
-        self._txids = txid_keys(raw, self._block) if txids else []
+        self._with_txids = txids
+        self._txids: list[bytes] | None = None  # once they were asked for
 
     def keys(self) -> Iterable[bytes]:
-        return self._block.keys + self._txids if self._txids else self._block.keys
+        block = keys_of_block(self._raw)
+        return block.keys + self._ids(block)
+
+    def candidates(self, index: KeyFilter) -> list[bytes]:
+        if (exact := index.exact) is None:
+            return index.candidates(self.keys())
+        block = keys_of_block(self._raw, exact)
+        return sorted({*block.keys, *exact.keys.intersection(self._ids(block))})
 
     def touching(self, keys: Collection[bytes]) -> list[Tx]:
-        wanted = set(keys)
-        places = [at for at, key in enumerate(self._block.keys) if key in wanted]
-        numbers = {bisect_right(self._block.starts, at, key=itemgetter(1)) - 1 for at in places}
-        numbers |= {number for number, txid in enumerate(self._txids) if txid in wanted}
-        return self._parsed(sorted(numbers))
+        if not keys:
+            return []
+        some = wanted(keys)
+        block = keys_of_block(self._raw, some)
+        numbers = {bisect_right(block.starts, at, key=itemgetter(1)) - 1 for at in range(len(block.keys))}
+        numbers |= {number for number, txid in enumerate(self._ids(block)) if txid in some.keys}
+        return self._parsed(block, sorted(numbers))
 
     def holding(self, text: bytes) -> list[Tx]:
-        numbers = []
         at = self._raw.find(text)
+        if at < 0:
+            return []
+        block, numbers = keys_of_block(self._raw, wanted(())), []
         while at >= 0:
-            number = bisect_right(self._block.starts, at, key=itemgetter(0)) - 1
+            number = bisect_right(block.starts, at, key=itemgetter(0)) - 1
             numbers.append(number)
-            at = self._raw.find(text, self._block.starts[number + 1][0]) if number + 1 < len(self._block.starts) else -1
-        return self._parsed(numbers)
+            at = self._raw.find(text, block.starts[number + 1][0]) if number + 1 < len(block.starts) else -1
+        return self._parsed(block, numbers)
 
-    def _parsed(self, numbers: Iterable[int]) -> list[Tx]:
-        return [parse_tx(transaction_bytes(self._raw, self._block, number)) for number in numbers if number >= 0]
+    def _ids(self, block: BlockKeys) -> list[bytes]:
+        if self._txids is None:
+            self._txids = txid_keys(self._raw, block) if self._with_txids else []
+        return self._txids
+
+    def _parsed(self, block: BlockKeys, numbers: Iterable[int]) -> list[Tx]:
+        return [parse_tx(transaction_bytes(self._raw, block, number)) for number in numbers if number >= 0]
 
 
 class TxPool:
@@ -83,9 +105,12 @@ class TxPool:
     def keys(self) -> Iterable[bytes]:
         return chain(self._txs, *(keys for _, keys in self._txs.values()))
 
+    def candidates(self, index: KeyFilter) -> list[bytes]:
+        return index.candidates(self.keys())
+
     def touching(self, keys: Collection[bytes]) -> list[Tx]:
-        wanted = set(keys)
-        return [parse_tx(raw) for txid, (raw, own) in self._txs.items() if txid in wanted or not wanted.isdisjoint(own)]
+        some = set(keys)
+        return [parse_tx(raw) for txid, (raw, own) in self._txs.items() if txid in some or not some.isdisjoint(own)]
 
     def holding(self, text: bytes) -> list[Tx]:
         return [parse_tx(raw) for raw, _ in self._txs.values() if text in raw]

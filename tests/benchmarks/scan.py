@@ -11,9 +11,7 @@ from pathlib import Path
 
 from bitcoin.core import CBlock, CTransaction
 
-from bwm.chain.block import keys_of_block
 from bwm.chain.hashing import sha256d
-from bwm.chain.sieve import txid_keys
 from bwm.watch.index import KeyFilter
 from bwm.watch.pool import BlockPool
 from tests.benchmarks import memory, shapes
@@ -34,13 +32,12 @@ def random_keys(count: int) -> Iterator[bytes]:
 
 def scan(raw: bytes, index: KeyFilter) -> list[bytes]:
     """What the daemon does with every block."""
-    return index.candidates(keys_of_block(raw).keys)
+    return BlockPool(raw, txids=False).candidates(index)
 
 
 def scan_with_txids(raw: bytes, index: KeyFilter) -> list[bytes]:
     """The same while a txid is watched."""
-    sieved = keys_of_block(raw)
-    return index.candidates(sieved.keys + txid_keys(raw, sieved))
+    return BlockPool(raw, txids=True).candidates(index)
 
 
 def keys_by_library(tx: CTransaction) -> list[bytes]:
@@ -60,7 +57,7 @@ def same_answers(raw: bytes, foreign: KeyFilter) -> bool:
     pool = BlockPool(raw, txids=True)
     watched = set(random.sample(sorted(set(pool.keys())), k=PLANTED))
     foreign.add(watched)
-    confirmed = watched.intersection(foreign.candidates(pool.keys()))
+    confirmed = watched.intersection(pool.candidates(foreign))
     return [tx.txid for tx in pool.touching(confirmed)] == scan_by_library(raw, watched)
 
 

@@ -91,8 +91,10 @@ def found_by_library(raw: bytes, watches: list[Watch]) -> set[tuple[int, str]]:
         touched = set(named := keys.get((What.TXID, txid), set()))
         for spent in tx.vin:
             touched |= keys.get((What.COIN, spent.prevout.serialize()), set())
-        for spent in tx.vin:
-            keys.setdefault((What.COIN, spent.prevout.serialize()), set()).update(named)
+        spends = [spent.prevout.serialize() for spent in tx.vin]
+        is_coinbase = len(spends) == 1 and spends[0][:32] == bytes(32)  # it spends no coin
+        for spent in () if is_coinbase else spends:
+            keys.setdefault((What.COIN, spent), set()).update(named)
         for index, output in enumerate(tx.vout):
             paid = keys.get((What.SCRIPT, bytes(output.scriptPubKey)), set())
             keys.setdefault((What.COIN, outpoint_key(txid_text(txid), index)), set()).update(paid)
@@ -105,7 +107,7 @@ def found_by_bwm(raw: bytes, watches: list[Watch], foreign: KeyFilter) -> set[tu
     """The same, as the daemon goes about it."""
     pool, wanted = BlockPool(raw, txids=True), {watch.key for watch in watches}
     foreign.add(wanted)
-    suspects = pool.touching(wanted.intersection(foreign.candidates(pool.keys())))
+    suspects = pool.touching(wanted.intersection(pool.candidates(foreign)))
     found = scan_all(suspects, WatchIndex(watches))
     return {(match.trigger.id, tx.txid) for tx, matches in found for match in matches}
 

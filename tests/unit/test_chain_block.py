@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bwm.chain.block import header_of, keys_of_block, transaction_bytes
-from bwm.chain.sieve import txid_keys
+from bwm.chain.sieve import txid_keys, wanted
 from bwm.chain.tx import Input, Output, parse_tx
 from bwm.errors import Damaged
 from tests.blocks import GENESIS, GENESIS_TXID, block, transaction
@@ -63,6 +63,29 @@ def test_the_sieve_agrees_with_python_bitcoinlib(raw):
 @given(blocks)
 def test_the_sieve_agrees_with_python_bitcoinlib_on_any_block(raw):
     _assert_agrees_with_python_bitcoinlib(raw)
+
+
+@whole_blocks
+def test_the_sieve_finds_the_keys_that_are_wanted_and_their_transactions(raw):
+    _assert_finds_what_is_wanted(raw, every=97)
+
+
+@given(blocks, st.integers(1, 5))
+def test_the_sieve_finds_the_keys_that_are_wanted_in_any_block(raw, every):
+    _assert_finds_what_is_wanted(raw, every)
+
+
+def _assert_finds_what_is_wanted(raw: bytes, every: int) -> None:
+    whole = keys_of_block(raw)
+    some = {*whole.keys[::every], b"", b"short", bytes(36)}
+    sieved = keys_of_block(raw, wanted(some))
+    theirs = CBlock.deserialize(raw).vtx
+    own = [[one.prevout.serialize() for one in tx.vin] + [bytes(one.scriptPubKey) for one in tx.vout] for tx in theirs]
+    kept = [[key for key in keys if key in some] for keys in own]
+    assert sieved.keys == [key for keys in kept for key in keys]
+    assert [first for _, first in sieved.starts] == [sum(map(len, kept[:n])) for n in range(len(kept))]
+    assert [begin for begin, _ in sieved.starts] == [begin for begin, _ in whole.starts]
+    assert sieved.stem_ends == whole.stem_ends
 
 
 @whole_blocks
