@@ -97,7 +97,8 @@ class Ingest(Loop):
         self._connected: set[str] = set()
         self._topics: tuple[str, ...] = ()
         self._feed_patience = clock.monotonic() + _FEED_PATIENCE_S
-        self._queue = FeedQueue()
+        self._watch_list: WatchList | None = None  # until the parts are made
+        self._queue = FeedQueue(self._is_urgent)
         self._due = 0.0  # when to reconcile next, on the monotonic clock
         self._newcomers_due = 0.0
         self._has_backlog = True  # until a look says otherwise
@@ -117,6 +118,7 @@ class Ingest(Loop):
     def begin(self) -> None:
         """Make the parts, in the thread that will drive them and inside its connection."""
         self._parts = self._make_parts(self)
+        self._watch_list = self._parts.watch_list
 
     def take_up_newcomers(self) -> None:
         """A vault added a moment ago is watched from here on; what came before it, the backlog reads."""
@@ -184,6 +186,17 @@ class Ingest(Loop):
         elif self._clock.monotonic() > self._feed_patience:
             silent = sorted(set(self.endpoints) - set(self._topics))
             self._parts.health.begin("feed", f"no connection for {', '.join(silent)}")
+
+    def _is_urgent(self, message: FeedMessage) -> bool:
+        """Whether the loop must turn for it at once. In the feed's thread: a guess, and only time depends on it."""
+        match message:
+            case RawTx():
+                return self._watch_list is None or self._watch_list.may_concern(message.raw)
+            case MempoolAdded():
+                return "rawtx" not in self._topics  # else its bytes come as well
+            case MempoolRemoved():
+                return False
+        return True
 
     def _listen(self) -> list[FeedMessage]:
         """What the feed said since the last turn; waits a moment when it said nothing and nothing else is due."""

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable
 
+from bwm.chain.outpoint import txid_key
+from bwm.chain.tx import keys_of_tx, txid_of
 from bwm.db import guardians, settings, sightings, watched_keys
+from bwm.errors import Damaged
+from bwm.guardian.grammar import SIGNAL_TEXT
 from bwm.watch.index import KeyFilter
 from bwm.watch.pool import Pool
 from bwm.watch.watch import Watch, What
@@ -57,6 +61,18 @@ class WatchList:
         """Those of the keys of a pool that are watched, or that a transaction spends which we follow."""
         some = pool.candidates(self._filter)
         return watched_keys.known(some) | self._contested.intersection(some) if some else set()
+
+    def may_concern(self, raw: bytes) -> bool:
+        """Whether a loose transaction deserves a look at once. From any thread; False for what is no transaction."""
+        if self.has_guardians and SIGNAL_TEXT in raw:
+            return True
+        try:
+            keys = keys_of_tx(raw)
+        except Damaged:
+            return False
+        if self.has_txids:
+            keys.append(txid_key(txid_of(raw)))
+        return bool(self._filter.candidates(keys))
 
     def learn(self, watches: Iterable[Watch]) -> None:
         """Watch more, which the database holds already."""

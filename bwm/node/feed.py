@@ -2,18 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
 import zmq
 
 from bwm.node.frames import FeedMessage
-from bwm.node.line import Line
+from bwm.node.line import WAIT_MS, Line
 
 log = structlog.get_logger()
-
-_POLL_MS = 500  # how long stop() may have to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +89,20 @@ class Feed:
             gaps=sum(line.gaps for line in self._lines),
         )
 
+    def _listen(self) -> Iterator[FeedMessage]:
+        """What comes next, or nothing for a while."""
+        if len(self._lines) == 1 and self._lines[0].connected:
+            yield from self._lines[0].wait()
+            return
+        self._poller.poll(WAIT_MS)
+        for line in self._lines:
+            yield from line.read()
+
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._poller.poll(_POLL_MS)
-                for line in self._lines:
-                    for message in line.read():
-                        self._publish(message)
+                for message in self._listen():
+                    self._publish(message)
         except BaseException as error:  # whatever it is, nobody is left to hear the node
             log.exception("feed.died")
             self._on_death(error)

@@ -6,6 +6,7 @@ each topic and address. Hashes in bodies are in display order, although the node
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bwm.chain.hashing import sha256d
 from bwm.errors import Damaged
@@ -81,8 +82,7 @@ NodeMessage = RawTx | BlockBell | BlockGone | MempoolAdded | MempoolRemoved
 FeedMessage = NodeMessage | Gap | Connected | Disconnected
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One well-formed message."""
 
     topic: str

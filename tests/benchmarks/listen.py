@@ -6,7 +6,6 @@ its standard input has ended and nothing more comes, it prints what it heard, an
 
 import json
 import os
-import queue
 import sys
 import threading
 import time
@@ -15,10 +14,10 @@ from collections.abc import Callable
 import zmq
 
 from bwm.chain.tx import txid_of
+from bwm.daemon.feed_queue import FeedQueue
+from bwm.daemon.watchlist import WatchList
 from bwm.node.feed import Feed
 from bwm.node.frames import FeedMessage, RawTx
-from bwm.watch.index import KeyFilter
-from bwm.watch.pool import TxPool
 
 _WAIT_MS = 500
 _WATCHED = 1_000
@@ -45,21 +44,22 @@ def bare(url: str, heard: Heard, is_over: Callable[[], bool]) -> None:
 
 def deciding(url: str, heard: Heard, is_over: Callable[[], bool]) -> None:
     """bwm's feed and index, as the daemon joins them."""
-    index = KeyFilter(os.urandom(36) for _ in range(_WATCHED))
-    messages: queue.SimpleQueue[FeedMessage] = queue.SimpleQueue()
+    watch_list = WatchList()
+    watch_list.follow(os.urandom(36) for _ in range(_WATCHED))
+
+    def is_urgent(message: FeedMessage) -> bool:
+        if not isinstance(message, RawTx):
+            return True
+        may_concern = watch_list.may_concern(message.raw)
+        heard.append((time.monotonic(), message.raw))
+        return may_concern
+
+    messages = FeedQueue(is_urgent)
     feed = Feed({"rawtx": url}, messages.put)
     feed.start()
-    while True:
-        try:
-            message = messages.get(timeout=_WAIT_MS / 1000)
-        except queue.Empty:
-            if is_over():
-                feed.stop()
-                return
-            continue
-        if isinstance(message, RawTx):
-            index.candidates(TxPool([message.raw]).keys())
-            heard.append((time.monotonic(), message.raw))
+    while messages.take(_WAIT_MS / 1000) or not is_over():
+        pass
+    feed.stop()
 
 
 def main() -> None:

@@ -43,3 +43,26 @@ def test_who_waits_is_woken():
     threading.Timer(0.05, queue.put, [RawTx(b"\x01")]).start()
 
     assert queue.take(timeout_s=10) == [RawTx(b"\x01")]
+
+
+def test_what_is_not_urgent_waits_for_what_is():
+    queue = FeedQueue(is_urgent=lambda message: message == RawTx(b"\x02"))
+    queue.put(RawTx(b"\x01"))
+    threading.Timer(0.05, queue.put, [RawTx(b"\x02")]).start()
+
+    assert queue.take(timeout_s=10) == [RawTx(b"\x01"), RawTx(b"\x02")]
+
+
+def test_what_is_not_urgent_comes_when_the_wait_is_over():
+    queue = FeedQueue(is_urgent=lambda message: False)
+    queue.put(RawTx(b"\x01"))
+
+    assert queue.take(timeout_s=0.01) == [RawTx(b"\x01")]
+
+
+def test_many_that_are_not_urgent_wait_no_longer():
+    queue = FeedQueue(is_urgent=lambda message: False)
+    for _ in range(1_000):
+        queue.put(MempoolAdded("aa", 1))
+
+    assert len(queue.take(timeout_s=3_600)) == 1_000
