@@ -125,8 +125,8 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _fields_of(keys: Sequence[str], row: Sequence[str]) -> _Fields:
-    named = {key: stripped for key, cell in zip(keys, row, strict=False) if (stripped := cell.strip())}
-    return {key: cell.split() if key in _LISTS else cell for key, cell in named.items()}
+    cells = zip(keys, row, strict=False)
+    return {key: text.split() if key in _LISTS else text for key, cell in cells if (text := cell.strip())}
 
 
 def _name(fields: _Fields) -> str:
@@ -167,11 +167,11 @@ class _Draft:
 
     def add(self, fields: _Fields) -> None:
         """Take in what one row says. Raises UsageError for what cannot be understood."""
-        if not fields.keys() <= _KEYS:
-            unknown = next(key for key in fields if key not in _KEYS)
-            raise UsageError(f"unknown key {unknown!r}; use {', '.join(_COLUMNS.values())}.")
-        for key in fields.keys() & _LISTS:
-            self._lists[key] += _texts(fields, key, self._checks.get(key, str))
+        for key in fields:
+            if key in _LISTS:
+                self._lists[key] += _texts(fields, key, self._checks.get(key, str))
+            elif key not in _KEYS:
+                raise UsageError(f"unknown key {key!r}; use {', '.join(_COLUMNS.values())}.")
         if fields.keys() <= _OFTEN:
             return
         single: dict[str, Any] = {}
