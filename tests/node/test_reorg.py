@@ -20,6 +20,7 @@ def wait_for_tip(bwm, node):
 
 def test_a_spend_whose_block_is_replaced_is_followed_to_its_new_block(node, guarded, coin, thief):
     theft = node.spend(coin, thief)
+    guarded.wait_for_event("trigger.seen", txid=theft)
     first = node.mine(6)[0]
     assert guarded.wait_for_event("trigger.final", txid=theft)["block_hash"] == first
 
@@ -40,6 +41,7 @@ def test_a_spend_whose_block_is_replaced_is_followed_to_its_new_block(node, guar
 
 def test_a_reorg_that_the_daemon_slept_through_ends_as_on_the_new_chain(node, guarded, coin, thief):
     theft = node.spend(coin, thief)
+    guarded.wait_for_event("trigger.seen", txid=theft)
     node.mine(6)
     guarded.wait_for_event("trigger.final", txid=theft)
     guarded.kill()
@@ -54,6 +56,7 @@ def test_a_reorg_that_the_daemon_slept_through_ends_as_on_the_new_chain(node, gu
 
 def test_a_rescue_that_wins_the_reorg_is_told_and_so_is_the_theft_that_lost(node, guarded, coin, thief):
     theft = node.spend(coin, thief)
+    guarded.wait_for_event("trigger.seen", txid=theft)
     node.mine(2)
     guarded.wait_for_event("trigger.confirmed", txid=theft)
     rescue = node.signed_spend(coin, node.new_address(), feerate=1)
@@ -84,6 +87,7 @@ def test_blocks_of_another_miner_that_win_over_ours_are_followed(node, guarded, 
     other.connect(node)
     node.disconnect()
     theft = node.spend(coin, thief)
+    guarded.wait_for_event("trigger.seen", txid=theft)
     node.mine(2)
     guarded.wait_for_event("trigger.confirmed", txid=theft)
     other.mine(4)
