@@ -51,9 +51,11 @@ def requests(tmp_path):
     return Requests()
 
 
-def asking(path: str, on_error: OnError = OnError.ALERT, config: Any = None, **fields: Any) -> Policy:
+def asking(
+    path: str, on_error: OnError = OnError.ALERT, config: Any = None, *, timeout_s: int = 20, **fields: Any
+) -> Policy:
     steps = (AlertStep(("owner",)), DeedStep("respond", "safe"))
-    return policy(*steps, plugin=Plugin(path, config, 1), on_error=on_error, **fields)
+    return policy(*steps, plugin=Plugin(path, config, timeout_s), on_error=on_error, **fields)
 
 
 def script(body: str) -> str:
@@ -173,14 +175,15 @@ def test_nobody_asks_while_bwm_is_blind(house, program, requests):
     ids=["lies", "junk", "junk-act", "junk-hold", "shape", "hangs", "crashes", "floods"],
 )
 def test_it_neither_passes_a_theft_nor_burns_the_vault(house, program, body, on_error, kind, saved):
-    home = house(asking(program(script(body)), on_error))
+    asked = asking(program(script(body)), on_error, timeout_s=1 if body == HANGS else 20)
+    home = house(asked)
     home.tell()
     assert home.theft_is_told(), "the alert does not wait for the program"
     home.work(2)
     assert home.kinds().count(kind) == 1
     assert home.theft_is_told()
 
-    home = house(asking(program(script(body)), on_error))
+    home = house(asked)
     home.block((CONFIRMED, 1))
     assert home.saved()[-1:] == saved
 
