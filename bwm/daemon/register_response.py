@@ -85,8 +85,13 @@ def vault_coins(vault_id: int) -> set[bytes]:
 
 
 def existed(vault: str, coins: Iterable[bytes]) -> set[bytes]:
-    """Of some coins those that were in the chain when bwm learned of them: what is not there now, is spent."""
-    row = Vault.get(Vault.name == vault)
+    """Of some coins those that were in the chain when bwm learned of them: what is not there now, is spent.
+
+    None of them when the vault was removed meanwhile.
+    """
+    row = Vault.get_or_none(Vault.name == vault)
+    if row is None:
+        return set()
     triggers = Trigger.select(Trigger.id).where(Trigger.vault == row.id)
     known = {w.key for t in triggers for w in watches.of_trigger(t.id, What.COIN) if w.sats is not None}
     mined = {

@@ -24,7 +24,7 @@ from bwm.db.alerts import Target
 from bwm.db.broadcasts import DueOrder, Following
 from bwm.db.database import Database
 from bwm.db.responses import StoredResponse
-from bwm.errors import ConfigError, DatabaseUnwritable, NodeError, NodeRefused, UsageError
+from bwm.errors import ConfigError, Damaged, DatabaseUnwritable, NodeError, NodeRefused, UsageError
 from bwm.node.bitcoind import Bitcoind
 from bwm.policy.guard import Ruling, holds
 from bwm.response.broadcast import Look, State
@@ -87,6 +87,7 @@ class Responder(Loop):
             self._is_down = True
 
     def _carry_on(self) -> None:
+        self._book.mind_the_clock()
         due, live = broadcasts.due(self._clock.now()), broadcasts.live()
         followed: BlockRef | None = None
         if due or live:
@@ -114,10 +115,10 @@ class Responder(Loop):
         return None
 
     def _follow_apart(self, following: Following, tip: BlockRef) -> None:
-        """What the node says of one must not keep the others waiting."""
+        """What the node says of one, or a block that it hands over damaged, must not keep the others waiting."""
         try:
             self._follow(following, tip)
-        except NodeRefused as error:
+        except (NodeRefused, Damaged) as error:
             log.warning("response.node_refused", broadcast=following.broadcast.id, error=str(error))
 
     def _follow(self, following: Following, tip: BlockRef) -> None:

@@ -10,7 +10,7 @@ from bwm.chain.tx import Output
 from bwm.clock import Clock
 from bwm.daemon.open_response import OpenStep
 from bwm.daemon.policy_desk import PolicyDesk, judged
-from bwm.db import broadcasts
+from bwm.db import broadcasts, responses
 from bwm.db.alerts import Target
 from bwm.db.broadcasts import DueOrder, Following
 from bwm.db.commit import commit
@@ -60,9 +60,19 @@ class ResponseBook:
         self._on_orders = on_orders
         self._desk = desk
 
+    def mind_the_clock(self) -> None:
+        """A clock that was set back must not keep a response for the hours or years that it had run ahead."""
+        now = self._clock.now()
+        if ahead := broadcasts.decided_ahead(now):
+            with self._database.transaction():
+                for order, delay_s in ahead:
+                    broadcasts.begin_delay(order, delay_s, now)
+
     def take(self, order: DueOrder, response: StoredResponse, tip: BlockRef) -> Following | None:
-        """Begin to follow what an order asks for; None when it is followed already."""
+        """Begin to follow what an order asks for; None when it is followed already, or was removed meanwhile."""
         with self._database.transaction():
+            if not responses.is_kept(response.id):
+                return None  # the next look finds the order without its response, and says so
             following = broadcasts.take(order, response.id, tip, self._clock.now())
             if following:
                 self._tell(None, following.broadcast, response, order, None)

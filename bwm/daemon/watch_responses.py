@@ -59,7 +59,7 @@ class ResponseWatch:
         if self._clock.monotonic() < self._due:
             return
         self._due = self._clock.monotonic() + _LOOK_EVERY_S
-        kept = responses.every()
+        kept = responses.numbers()
         if not kept:
             return
         at, now = self._node.tip(), self._clock.now()
@@ -67,18 +67,20 @@ class ResponseWatch:
             self._due = 0.0
             return
         tip = at.hash
-        if tip == self._tip and all(abs(now - self._judged_at.get(one.id, 0)) < _DAY_S for one in kept):
+        if tip == self._tip and all(self._is_fresh(number, now) for number in kept):
             return
         rules = rules_of(self._node)
-        for response in kept:
+        for response in responses.every():
             basis = self._basis(response, rules)
-            is_fresh = abs(now - self._judged_at.get(response.id, 0)) < _DAY_S
-            if not is_fresh or basis != self._bases.get(response.id):
+            if not self._is_fresh(response.id, now) or basis != self._bases.get(response.id):
                 if not self._judge(response, rules, at):
                     self._due = 0.0
                     return
                 self._bases[response.id], self._judged_at[response.id] = basis, now
         self._tip = tip
+
+    def _is_fresh(self, response_id: int, now: int) -> bool:
+        return abs(now - self._judged_at.get(response_id, 0)) < _DAY_S
 
     def _basis(self, response: StoredResponse, rules: Rules) -> object:
         """What the verdict rests on, as far as a few cheap questions tell."""
@@ -103,7 +105,8 @@ class ResponseWatch:
             response.name, response.vault, response.judgement, judgement, self._database.network, now
         )
         with self._database.transaction():
-            responses.put_judgement(response.id, judgement, now)
+            if not responses.put_judgement(response.id, judgement, now):
+                return True  # it was removed while the node was asked
             responses.put_prices(response.id, [step.stored for step in known])
             commit(self._database, changes, self._targets, now)
         log.info("response.judged", response=response.name, verdict=str(judgement.verdict))

@@ -132,8 +132,8 @@ def _true_of_event(event: Event) -> set[str]:
 
 
 def _said(kind: str, decision_id: int, network: str) -> str | None:
-    said = schema.Event.get_or_none(schema.Event.key == fact_key(network, kind, decision_id))
-    return None if said is None else str(json.loads(said.detail)["by"])
+    said = raw.rows("SELECT detail FROM event WHERE key = ?", fact_key(network, kind, decision_id))
+    return str(json.loads(said[0][0])["by"]) if said else None
 
 
 def answer(decision_id: int, yes: bool, by: str, network: str, now: int) -> Event:

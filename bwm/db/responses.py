@@ -8,7 +8,7 @@ from typing import Any
 from bwm.chain.outpoint import outpoint_text, parse_outpoint
 from bwm.chain.tx import Output
 from bwm.clock import rfc3339
-from bwm.db import broadcasts, settings, vaults
+from bwm.db import broadcasts, raw, settings, vaults
 from bwm.db.schema import Response, ResponseStep, Vault
 from bwm.errors import UsageError
 from bwm.response.deadline import Lock, in_words, parse_lock
@@ -71,6 +71,16 @@ def find(name: str) -> StoredResponse:
 def get(response_id: int) -> StoredResponse:
     """One by its number."""
     return _read(Response.id == response_id)[0]
+
+
+def numbers() -> list[int]:
+    """The numbers of all of them: asked every few seconds, when to read them whole would be for nothing."""
+    return [number for (number,) in raw.rows("SELECT id FROM response")]
+
+
+def is_kept(response_id: int) -> bool:
+    """Whether it was not removed."""
+    return bool(raw.rows("SELECT 1 FROM response WHERE id = ?", response_id))
 
 
 def of_vault(vault: str) -> list[StoredResponse]:
@@ -156,11 +166,10 @@ def refuse_taken(vault: str, name: str) -> None:
         )
 
 
-def put_judgement(response_id: int, judgement: Judgement, now: int) -> None:
-    """How it stands now. Call inside a transaction."""
-    Response.update(verdict=str(judgement.verdict), reason=judgement.reason, checked_at=now).where(
-        Response.id == response_id
-    ).execute()
+def put_judgement(response_id: int, judgement: Judgement, now: int) -> bool:
+    """How it stands now. False when it was removed meanwhile. Call inside a transaction."""
+    changed = Response.update(verdict=str(judgement.verdict), reason=judgement.reason, checked_at=now)
+    return bool(changed.where(Response.id == response_id).execute())
 
 
 def put_prices(response_id: int, steps: Iterable[StoredStep]) -> None:

@@ -27,9 +27,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.ahead = 0
+        self.wrong_by = 0  # seconds, of the clock on the wall alone
 
     def now(self) -> int:
-        return int(time.time()) + self.ahead
+        return int(time.time()) + self.ahead + self.wrong_by
 
     def monotonic(self) -> float:
         return time.monotonic() + self.ahead
@@ -161,6 +162,15 @@ def test_a_hold_is_never_passed_over_and_a_guard_may_call_it_off_meanwhile(tower
         responses.hold(on=False)
     tower.turn(2)
     assert not tower.sent
+
+
+def test_a_clock_that_is_set_back_keeps_no_response_waiting(tower):
+    rob(tower, delay_s=25)
+    tower.clock.wrong_by = -3 * 86_400
+    assert "sent" not in tower.turn()  # its delay begins again ...
+    assert not tower.sent
+    assert tower.turn(3)[-1] == "sent"  # ... and is not begun a third time
+    assert tower.sent
 
 
 def test_an_order_for_what_there_is_not_is_told_and_closed(tower):
