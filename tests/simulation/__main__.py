@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.simulation import mutants
-from tests.simulation.campaign import REPLAY, Report, outcomes, run_quietly
+from tests.simulation import mutants_responses as mutants
+from tests.simulation.campaign import REPLAY, Report, hunt, outcomes, run_quietly
 from tests.simulation.simulation import Outcome
 
 _HASH_SEED = "PYTHONHASHSEED"
@@ -22,6 +22,8 @@ def main() -> int:
         )
     if options.seed is not None:
         return _replay(options.seed, options.steps, options.mutant)
+    if options.planted is not None:
+        return _hunt(options)
     return _campaign(options)
 
 
@@ -33,6 +35,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=300, help="in each seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), help="plant this bug")
+    parser.add_argument(
+        "--planted",
+        nargs="*",
+        choices=sorted(mutants.MUTANTS),
+        metavar="BUG",
+        help="look for these planted bugs, or for all of them, in so many seeds at most",
+    )
     parser.add_argument("--until-failure", action="store_true", help="end with the first seed that breaks a promise")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     return parser.parse_args()
@@ -46,6 +55,17 @@ def _replay(seed: int, steps: int, mutant: str | None) -> int:
         print(f"{violation.kind}: {violation.words}")
     print(f"seed {seed}: {outcome.steps} steps, {len(outcome.violations)} violations")
     return bool(outcome.violations)
+
+
+def _hunt(options: argparse.Namespace) -> int:
+    started, missed = time.monotonic(), 0
+    for catch in hunt(options.jobs, options.seeds, options.steps, options.planted):
+        missed += catch.seed is None
+        where = "NOT CAUGHT" if catch.seed is None else f"seed {catch.seed}"
+        print(f"{catch.bug:<60}{where:>12}  {catch.words.partition(chr(10))[0][:100]}", flush=True)
+    print(f"{'planted bugs not caught':<60}{missed:>12}")
+    print(f"{'seconds':<60}{time.monotonic() - started:>12,.0f}")
+    return bool(missed)
 
 
 def _campaign(options: argparse.Namespace) -> int:

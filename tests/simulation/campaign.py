@@ -1,5 +1,6 @@
 """Many seeds on several processes, and one table of what they showed."""
 
+import gc
 import json
 import logging
 from collections import Counter
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import structlog
 
-from tests.simulation import mutants
+from tests.simulation import mutants_responses as mutants
 from tests.simulation.simulation import Outcome, run
 
 REPLAY = "PYTHONHASHSEED=0 python -m tests.simulation --seed {seed} --steps {steps}"
 
 _SEEDS_AT_ONCE = 5
+_RARELY = (50_000, 20, 20)  # a seed is soon over, and what it leaves is little: looking for garbage took a tenth of it
 _FAULTS = (
     ("daemon killed", ("deaths", "stop daemon")),
     ("node down, hung or refusing", ("node down", "node hangs", "rpc failed")),
@@ -33,9 +35,18 @@ _FAULTS = (
     ("disk full", ("disk full",)),
     ("power cut", ("power cut",)),
     ("clock jumped", ("clock jumps",)),
+    ("vaults robbed, responses outbid", ("rob", "outbid")),
+    ("responses held, disarmed, vetoed", ("hold", "disarm", "veto")),
+    ("responses sent", ("response sent",)),
     ("vaults added, removed, rescanned", ("add vault", "add guardian", "remove", "rescan")),
 )
-_PROMISES = (("misses", "miss"), ("losses", "loss"), ("duplicates", "duplicate"))
+_PROMISES = (
+    ("misses", "miss"),
+    ("losses", "loss"),
+    ("duplicates", "duplicate"),
+    ("unauthorised broadcasts", "unauthorised"),
+    ("abandoned decisions", "abandoned"),
+)
 
 
 @dataclass(slots=True)
@@ -97,8 +108,38 @@ def outcomes(seeds: Sequence[int], steps: int, jobs: int, mutant: str | None = N
             pool.shutdown(cancel_futures=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """A planted bug, and the first seed that showed it by a violation of its kind; None: none of them did."""
+
+    bug: str
+    seed: int | None
+    words: str = ""
+
+
+def hunt(jobs: int, seeds: int, steps: int, bugs: Sequence[str] = ()) -> Iterator[Catch]:
+    """Look for each of some planted bugs, or of all, in so many seeds at most."""
+    work = partial(_hunt_one, seeds=seeds, steps=steps)
+    names = bugs or tuple(mutants.MUTANTS)
+    if jobs == 1:
+        yield from map(work, names)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(work, names)
+
+
+def _hunt_one(bug: str, seeds: int, steps: int) -> Catch:
+    kinds = mutants.MUTANTS[bug].kinds
+    for seed in range(seeds):
+        for violation in run_quietly(seed, steps, bug).violations:
+            if violation.kind in kinds:
+                return Catch(bug, seed, f"{violation.kind}: {violation.words}")
+    return Catch(bug, None)
+
+
 def run_quietly(seed: int, steps: int, mutant: str | None = None) -> Outcome:
     """One seed without a word in the log, with a planted bug if one is named."""
+    gc.set_threshold(*_RARELY)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with mutants.planted(mutant):
         return run(seed, steps)

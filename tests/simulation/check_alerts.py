@@ -15,7 +15,18 @@ _MINUTE, _DAY = 60, 86400
 _ALERTS = (
     'SELECT id, "case", event_id AS event, last_event_id AS last_event, severity, state, created_at, since FROM alert'
 )
-_ANSWERS = ("alert.acknowledged", "policy.decided")  # what people and policies did, which nobody need be told
+_UNTOLD = (
+    "alert.acknowledged",
+    "policy.decided",
+    "policy.vetoed",
+    "response.added",
+    "response.armed",
+    "response.disarmed",
+    "response.ready",
+    "response.unproven",
+    "response.used",
+)
+"""What people and policies did, and that all is well: which nobody need be told."""
 _ORDERS = "SELECT target, alert_id AS alert, state, due_at FROM outbox"
 
 
@@ -24,17 +35,19 @@ def every_event_has_its_alert(facts: Facts) -> Iterator[Violation]:
     alerts = {alert.case: alert for alert in facts.rows(_ALERTS)}
     latest: dict[str, SimpleNamespace] = {}
     for event in facts.events:
-        if event.kind not in _ANSWERS:
+        if event.kind not in _UNTOLD:
             latest[_case(event)] = event
     for case, event in latest.items():
         alert = alerts.get(case)
         if alert is None:
             yield Violation("loss", f"{case}: {event.kind} called for no alert")
-        elif alert.last_event != event.seq:
+        elif alert.last_event < event.seq:
             yield Violation("loss", f"{case}: {event.kind} did not reach its alert")
 
 
 def _case(event: SimpleNamespace) -> str:
+    if event.kind.startswith("response."):
+        return str(json.loads(event.detail)["case"])
     owner = f"guardian/{event.guardian}" if event.guardian else f"vault/{event.vault}" if event.vault else "bwm"
     return f"{owner}/{event.txid or json.loads(event.detail).get('case', event.kind)}"
 
@@ -110,7 +123,11 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
     in_doubt = False
     number = 0
     previous: Single | None = None
+    when = {event.seq: event.at for event in facts.events}
+    severity, risen_at = "", 0  # what made it as grave as it is
     for sending in sendings:
+        if sending.severity != severity:
+            severity, risen_at = sending.severity, when.get(sending.event or 0, sending.at)
         if sending.attempt is not None:
             if sending.attempt <= number:
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} after {number}")
@@ -118,7 +135,7 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
         if previous is not None:
             if in_doubt and sending.event == previous.event and not sending.may_repeat:
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} may be a repeat and does not say so")
-            if previous.arrived and not previous.doubtful and _is_too_soon(alert, previous, sending):
+            if previous.arrived and not previous.doubtful and _is_too_soon(alert, previous, sending, risen_at):
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} tells again what was told")
         in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
         if sending.arrived or previous is None:
@@ -128,7 +145,7 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
         yield from _after_the_answer(name, answer, sendings[answer.sendings[channel] :])
 
 
-def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single) -> bool:
+def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single, risen_at: int) -> bool:
     """Whether the same news was repeated to a person earlier than the schedule of repeats has it."""
     if told.event != again.event or again.at < told.at:
         return False
@@ -138,9 +155,13 @@ def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single) -> bool:
             return True
         case "warning":
             return wait < _DAY
-    age = told.at - (alert.since if told.at >= alert.since else alert.created_at)
+    since = alert.since if told.at >= alert.since else alert.created_at
+    return all(wait < _until_next(told.at - begun) for begun in (since, risen_at))
+
+
+def _until_next(age: int) -> int:
     marks = [mark for mark in (_MINUTE, 5 * _MINUTE, 15 * _MINUTE) if mark > age >= 0]
-    return wait < (marks[0] - age if marks else 15 * _MINUTE)
+    return marks[0] - age if marks else 15 * _MINUTE
 
 
 def _after_the_answer(name: str, answer: Answer, later: list[Single]) -> Iterator[Violation]:

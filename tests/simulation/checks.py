@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 
-from tests.simulation import check_alerts, check_chain, check_guardians, check_policies
+from tests.simulation import check_alerts, check_chain, check_guardians, check_policies, check_responses
 from tests.simulation.facts import Facts, Violation
 
 Check = Callable[[Facts], Iterator[Violation]]
@@ -48,6 +48,9 @@ WHEN_HEALED: tuple[Check, ...] = (
     check_alerts.repeats_have_a_reason,
     check_guardians.guardians_are_right,
     check_policies.every_spend_is_decided_on_once,
+    check_responses.policies_order_what_they_say,
+    check_responses.orders_are_taken,
+    check_responses.responses_are_followed,
     bwm_can_see,
     no_question_inside_a_transaction,
 )

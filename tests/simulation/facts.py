@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from tests.simulation.ledger import Ledger
+from tests.simulation.operator import Operator
 from tests.simulation.people import People
 from tests.simulation.tower import Tower
 from tests.simulation.world import World
@@ -32,8 +33,8 @@ class Violation:
 class Facts:
     """One look at the database, beside everything that is true."""
 
-    def __init__(self, world: World, tower: Tower, people: People) -> None:
-        self.world, self.tower, self.people = world, tower, people
+    def __init__(self, world: World, tower: Tower, people: People, operator: Operator) -> None:
+        self.world, self.tower, self.people, self.operator = world, tower, people, operator
         self.ledger: Ledger = world.ledger
         self.sightings = self.rows(_SIGHTINGS)
         self.events = self.rows(_EVENTS)

@@ -85,7 +85,17 @@ class Ledger:
         unmined = [(tx.coin(vout), pay) for tx in self.mempool.values() for vout, pay in enumerate(tx.pays)]
         return [(coin, pay) for coin, pay in [*confirmed, *unmined] if coin not in self.spent_in_mempool]
 
+    def fee_of(self, tx: SimTx) -> int:
+        """Sat that it leaves to the miner; of coins that are or once were there."""
+        spent = (self.txs[txid_of_coin(coin)].pays[int.from_bytes(coin[32:], "little")] for coin in tx.spends)
+        return sum(pay.sats for pay in spent) - sum(pay.sats for pay in tx.pays)
+
     # The mempool
+
+    def rivals_of(self, tx: SimTx) -> list[SimTx]:
+        """What must leave the mempool for it: what spends its coins there, with all that depends on that."""
+        direct = {by for coin in tx.spends if (by := self.spent_in_mempool.get(coin))}
+        return [self.mempool[txid] for txid in self._with_children(direct)]
 
     def accept(self, tx: SimTx) -> bool:
         """A transaction reaches the node. It displaces what it conflicts with; False when its coins are not there."""
@@ -185,6 +195,7 @@ class Ledger:
         chosen = []
         for tx in txs:
             fits = all((coin in coins or coin in made) and coin not in used for coin in tx.spends)
+            fits = fits and tx.locked_until <= on.height
             if fits and tx.txid not in self.places and tx not in chosen:
                 chosen.append(tx)
                 made.update(tx.coins)
@@ -247,6 +258,7 @@ class Ledger:
         self.spent_in_mempool.clear()
         for tx in [*again, *before]:
             free = all(self.pay_of(coin) and coin not in self.spent_in_mempool for coin in tx.spends)
+            free = free and tx.locked_until <= self.height
             if free and tx.txid not in self.places and tx.txid not in self.mempool:
                 self._hold(tx)
                 self._changed("tx", tx.txid)

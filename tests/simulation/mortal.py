@@ -1,14 +1,18 @@
 """Time that we move ourselves, a daemon that can be killed anywhere, and a disk that can be full."""
 
 import shutil
+import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import peewee
 
 from bwm.db.database import PRAGMAS, Database
+from tests.simulation.compiled import Compiler
 
 
 class VirtualClock:
@@ -77,6 +81,8 @@ class Reaper:
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _FILES = ("", "-wal")
+_COMPILER = Compiler()
+_SMALL = {"synchronous": "off", "wal_autocheckpoint": 64}  # pages: what a power cut leaves is copied at each commit
 
 
 class MortalSqlite(peewee.SqliteDatabase):
@@ -86,6 +92,10 @@ class MortalSqlite(peewee.SqliteDatabase):
     is_full = False
     safe: Path | None = None  # where the files are kept as of the last commit that waited for the disk
     _waits_for_disk = True
+    _kept_as_of: tuple[int, int] | None = None
+
+    def execute(self, query: Any, **options: Any) -> Any:
+        return self.execute_sql(*_COMPILER.compile(query, self))
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         if self.reaper.is_dead and not self.reaper.is_paused:
@@ -102,9 +112,16 @@ class MortalSqlite(peewee.SqliteDatabase):
         self.reaper.point()
         super().commit()
         if self.safe and self._waits_for_disk:
-            for suffix in _FILES:
-                shutil.copyfile(f"{self.database}{suffix}", f"{self.safe}{suffix}")
+            self._keep_safe(self.safe)
         self.reaper.point()
+
+    def _keep_safe(self, safe: Path) -> None:
+        """Its own file changes only when the WAL is written back to it."""
+        status = Path(str(self.database)).stat()
+        if self._kept_as_of != (status.st_size, status.st_mtime_ns):
+            self._kept_as_of = (status.st_size, status.st_mtime_ns)
+            shutil.copyfile(str(self.database), safe)
+        shutil.copyfile(f"{self.database}-wal", f"{safe}-wal")
 
     def lose_power(self) -> None:
         """What was not waited for is gone. Call when it is closed."""
@@ -112,6 +129,16 @@ class MortalSqlite(peewee.SqliteDatabase):
             Path(f"{self.database}-shm").unlink(missing_ok=True)
             for suffix in _FILES:
                 shutil.copyfile(f"{self.safe}{suffix}", f"{self.database}{suffix}")
+
+
+@cache
+def _new(network: str) -> bytes:
+    """The file of a database in which nothing is written yet: to make the same tables for each seed takes long."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/new.sqlite", network)
+        with database.connection():
+            deque(database.rows("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return (Path(folder) / "new.sqlite").read_bytes()
 
 
 class MortalDatabase(Database):
@@ -124,7 +151,12 @@ class MortalDatabase(Database):
         super().__init__(url, network)
 
     def _open(self) -> peewee.Database:
-        self.sqlite = MortalSqlite(str(self.path), pragmas={**PRAGMAS, "synchronous": "off"}, autoconnect=False)
+        if not Path(str(self.path)).exists():
+            Path(str(self.path)).write_bytes(_new(self.network))
+        self.sqlite = MortalSqlite(str(self.path), pragmas={**PRAGMAS, **_SMALL}, autoconnect=False)
         self.sqlite.reaper = self._reaper
         self.sqlite.safe = self._safe
         return self.sqlite
+
+    def _migrate(self) -> None:
+        """It was made with all its tables."""

@@ -48,7 +48,9 @@ def planted(name: str | None) -> Iterator[None]:
         yield
 
 
-def _mutant(name: str, *kinds: str) -> Callable[[Plant], Plant]:
+def mutant(name: str, *kinds: str) -> Callable[[Plant], Plant]:
+    """The bug of that name, which shows by violations of these kinds."""
+
     def add(plant: Plant) -> Plant:
         MUTANTS[name] = Mutant(plant, frozenset(kinds))
         return plant
@@ -56,18 +58,18 @@ def _mutant(name: str, *kinds: str) -> Callable[[Plant], Plant]:
     return add
 
 
-def _nothing(*args: Any, **options: Any) -> None:
+def nothing(*args: Any, **options: Any) -> None:
     """Do not do it."""
 
 
-def _yes(*args: Any, **options: Any) -> bool:
+def yes(*args: Any, **options: Any) -> bool:
     return True
 
 
 # The chain
 
 
-@_mutant("cursor written before the events", "miss", "cursor", "state", "journal")
+@mutant("cursor written before the events", "miss", "cursor", "state", "journal")
 def _() -> AbstractContextManager[object]:
     def in_two_steps(database: Database, changes: Changes, *rest: Any) -> int:
         if changes.cursor:
@@ -78,7 +80,7 @@ def _() -> AbstractContextManager[object]:
     return patch.object(writer, "commit", in_two_steps)
 
 
-@_mutant("coins made and spent in one block not seen", "miss", "cursor")
+@mutant("coins made and spent in one block not seen", "miss", "cursor")
 def _() -> AbstractContextManager[object]:
     def one_pass(txs: Sequence[Any], index: Any) -> Any:
         return tuple((tx, matches) for tx in txs if (matches := scan(tx, index)))
@@ -86,14 +88,14 @@ def _() -> AbstractContextManager[object]:
     return patch.object(finder, "scan_all", one_pass)
 
 
-@_mutant("reorg ignores sightings", "state", "cursor", "journal")
+@mutant("reorg ignores sightings", "state", "cursor", "journal")
 def _() -> AbstractContextManager[object]:
     return patch.object(
         follow_chain, "plan_rewind", lambda to, facts, now: plan_rewind(to, replace(facts, sightings={}), now)
     )
 
 
-@_mutant("rewind one block too few", "miss", "cursor", "state")
+@mutant("rewind one block too few", "miss", "cursor", "state")
 def _() -> AbstractContextManager[object]:
     rewind = ChainFollower._rewind
 
@@ -104,17 +106,17 @@ def _() -> AbstractContextManager[object]:
     return patch.object(ChainFollower, "_rewind", too_few)
 
 
-@_mutant("rival in a block not noticed", "state")
+@mutant("rival in a block not noticed", "state")
 def _() -> AbstractContextManager[object]:
     return patch("bwm.plan._rivals", lambda *facts: [])
 
 
-@_mutant("rival of what a reorg unmined not looked for", "state")
+@mutant("rival of what a reorg unmined not looked for", "state")
 def _() -> AbstractContextManager[object]:
     return patch("bwm.daemon.follow_chain.sightings.contested_coins", dict)
 
 
-@_mutant("final one block too early", "false")
+@mutant("final one block too early", "false")
 def _() -> AbstractContextManager[object]:
     vault_facts = watches.vault_facts
 
@@ -124,35 +126,42 @@ def _() -> AbstractContextManager[object]:
     return patch.object(watches, "vault_facts", shallow)
 
 
-@_mutant("network never checked", "false", "state", "miss")
+@mutant("network never checked", "false", "state", "miss")
 def _() -> AbstractContextManager[object]:
-    return patch.object(SimNode, "check_network", _nothing)
+    return patch.object(SimNode, "check_network", nothing)
 
 
-@_mutant("conclusions drawn from a node that fetches its chain", "false", "state")
+@mutant("conclusions drawn from a node that fetches its chain", "false", "state")
 def _() -> AbstractContextManager[object]:
-    return patch.object(Ingest, "_note_syncing", _nothing)
+    check_node = Ingest._check_node
+
+    def trusting(self: Any) -> None:
+        check_node(self)
+        self._is_syncing = False
+        self._parts.health.end("syncing")
+
+    return patch.object(Ingest, "_check_node", trusting)
 
 
 # The mempool and the feed
 
 
-@_mutant("mempool known for ever after a vault was added", "miss")
+@mutant("mempool known for ever after a vault was added", "miss")
 def _() -> AbstractContextManager[object]:
-    return patch.object(MempoolFollower, "forget", _nothing)
+    return patch.object(MempoolFollower, "forget", nothing)
 
 
-@_mutant("mempool never looked at", "miss", "state")
+@mutant("mempool never looked at", "miss", "state")
 def _() -> AbstractContextManager[object]:
-    return patch.object(MempoolFollower, "look", _yes)
+    return patch.object(MempoolFollower, "look", yes)
 
 
-@_mutant("what left the mempool not missed", "state")
+@mutant("what left the mempool not missed", "state")
 def _() -> AbstractContextManager[object]:
-    return patch.object(MempoolFollower, "_miss", _nothing)
+    return patch.object(MempoolFollower, "_miss", nothing)
 
 
-@_mutant("feed trusted without asking the node", "false")
+@mutant("feed trusted without asking the node", "false")
 def _() -> AbstractContextManager[object]:
     @contextmanager
     def trusting() -> Iterator[None]:
@@ -160,7 +169,7 @@ def _() -> AbstractContextManager[object]:
             self._search([raw for raw in raws if len(raw) > 60 and raw[4] in (0, 1, 2) and raw[:4] == b"\x02\0\0\0"])
             return False
 
-        with patch.object(MempoolFollower, "hear", believe), patch.object(MempoolFollower, "_is_unmined", _yes):
+        with patch.object(MempoolFollower, "hear", believe), patch.object(MempoolFollower, "_is_unmined", yes):
             yield
 
     return trusting()
@@ -169,7 +178,7 @@ def _() -> AbstractContextManager[object]:
 # Vaults that come late
 
 
-@_mutant("backlog skips its last block", "miss", "cursor")
+@mutant("backlog skips its last block", "miss", "cursor")
 def _() -> AbstractContextManager[object]:
     read_some = BacklogReader.read_some
 
@@ -179,7 +188,7 @@ def _() -> AbstractContextManager[object]:
     return patch.object(BacklogReader, "read_some", short)
 
 
-@_mutant("newcomer not watched before the next start", "miss", "state", "cursor")
+@mutant("newcomer not watched before the next start", "miss", "state", "cursor")
 def _() -> AbstractContextManager[object]:
     refresh = WatchList.refresh
 
@@ -189,30 +198,30 @@ def _() -> AbstractContextManager[object]:
     return patch.object(WatchList, "refresh", once)
 
 
-@_mutant("coins of a newcomer forgotten", "miss", "cursor")
+@mutant("coins of a newcomer forgotten", "miss", "cursor")
 def _() -> AbstractContextManager[object]:
     return patch.object(_Reader, "_with_coins", lambda self, trigger, coins: trigger)
 
 
-@_mutant("reorg during a registration not noticed", "miss", "cursor")
+@mutant("reorg during a registration not noticed", "miss", "cursor")
 def _() -> AbstractContextManager[object]:
     return patch.object(ChainFollower, "shares_up_to", lambda self, block: block.height)
 
 
-@_mutant("gap limit not moved", "miss", "cursor")
+@mutant("gap limit not moved", "miss", "cursor")
 def _() -> AbstractContextManager[object]:
     return patch.object(Finder, "_extensions", lambda *args: [])
 
 
-@_mutant("plan written though its vault was removed", "died")
+@mutant("plan written though its vault was removed", "died")
 def _() -> AbstractContextManager[object]:
-    return patch.object(Writer, "_generation_of", _nothing)
+    return patch.object(Writer, "_generation_of", nothing)
 
 
 # Alerts and deliveries
 
 
-@_mutant("delivery marked done before it is sent", "loss")
+@mutant("delivery marked done before it is sent", "loss")
 def _() -> AbstractContextManager[object]:
     def hasty(self: Any) -> bool:
         batches = self._take(1, 0)
@@ -225,17 +234,17 @@ def _() -> AbstractContextManager[object]:
     return patch.object(ChannelWorker, "deliver_one", hasty)
 
 
-@_mutant("lease never lapses", "loss")
+@mutant("lease never lapses", "loss")
 def _() -> AbstractContextManager[object]:
     return patch.object(outbox, "lapse", lambda now, *, all_leases=False: 0)
 
 
-@_mutant("acknowledgement closes nothing", "duplicate")
+@mutant("acknowledgement closes nothing", "duplicate")
 def _() -> AbstractContextManager[object]:
-    return patch.object(outbox, "close_deliveries", _nothing)
+    return patch.object(outbox, "close_deliveries", nothing)
 
 
-@_mutant("news of an alert not told", "loss")
+@mutant("news of an alert not told", "loss")
 def _() -> AbstractContextManager[object]:
     order_delivery = outbox.order_delivery
 
@@ -246,12 +255,12 @@ def _() -> AbstractContextManager[object]:
     return patch.object(outbox, "order_delivery", only_first)
 
 
-@_mutant("alert told once and never repeated", "loss")
+@mutant("alert told once and never repeated", "loss")
 def _() -> AbstractContextManager[object]:
-    return patch.object(outbox, "next_due", _nothing)
+    return patch.object(outbox, "next_due", nothing)
 
 
-@_mutant("repeat after doubt not marked", "duplicate")
+@mutant("repeat after doubt not marked", "duplicate")
 def _() -> AbstractContextManager[object]:
     claim_some = outbox.claim_some
     return patch.object(
@@ -259,7 +268,7 @@ def _() -> AbstractContextManager[object]:
     )
 
 
-@_mutant("commit does not wait for the disk", "loss", "false", "duplicate", "miss", "state")
+@mutant("commit does not wait for the disk", "loss", "false", "duplicate", "miss", "state")
 def _() -> AbstractContextManager[object]:
     transaction = Database.transaction
 
@@ -269,7 +278,7 @@ def _() -> AbstractContextManager[object]:
     return patch.object(Database, "transaction", hurried)
 
 
-@_mutant("second change of a sighting takes the key of the first", "journal")
+@mutant("second change of a sighting takes the key of the first", "journal")
 def _() -> AbstractContextManager[object]:
     of_sighting = "bwm.plan.of_sighting"
     from bwm.event import fact_key
@@ -285,22 +294,22 @@ def _() -> AbstractContextManager[object]:
 # Guardians
 
 
-@_mutant("unlock counts at first sight", "guardian", "false")
+@mutant("unlock counts at first sight", "guardian", "false")
 def _() -> AbstractContextManager[object]:
     return patch.object(state._Rule, "is_final", lambda self, signal: not signal.vanished)
 
 
-@_mutant("lock forgotten when its transaction vanishes", "guardian")
+@mutant("lock forgotten when its transaction vanishes", "guardian")
 def _() -> AbstractContextManager[object]:
     return patch.object(Signal, "gone", lambda self: replace(self, height=None, vanished=True, counted=False))
 
 
-@_mutant("signals stay where a reorg found them", "guardian", "false")
+@mutant("signals stay where a reorg found them", "guardian", "false")
 def _() -> AbstractContextManager[object]:
     return patch.object(Signal, "in_mempool", lambda self: self)
 
 
-@_mutant("decisions are written after the events", "decision")
+@mutant("decisions are written after the events", "decision")
 def _() -> AbstractContextManager[object]:
     put = decisions.put
 
@@ -310,7 +319,7 @@ def _() -> AbstractContextManager[object]:
     return patch.object(decisions, "put", late)
 
 
-@_mutant("a rewind is not judged", "decision")
+@mutant("a rewind is not judged", "decision")
 def _() -> AbstractContextManager[object]:
     judged = Writer._judged
 

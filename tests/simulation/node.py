@@ -1,6 +1,6 @@
 """A node that answers from the ledger, as long as its own troubles let it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
@@ -17,13 +17,23 @@ from bwm.errors import (
     NodeWarmingUp,
     WrongNetwork,
 )
-from bwm.node.answers import Coin, FoundCoin, FoundTransaction, HeaderInfo, NodeInfo, UtxoScan
+from bwm.node.answers import (
+    Coin,
+    FoundCoin,
+    FoundTransaction,
+    HeaderInfo,
+    MempoolRules,
+    MempoolVerdict,
+    NodeInfo,
+    UtxoScan,
+)
 from bwm.node.bitcoind import Bitcoind
 from tests.simulation.ledger import Ledger, LedgerCoin
 from tests.simulation.mortal import Reaper, VirtualClock
+from tests.simulation.relay import refusal
 from tests.simulation.wire import SimBlock, SimTx, txid_of_coin
 
-_NOT_FOUND, _OUT_OF_RANGE = -5, -8
+_NOT_FOUND, _OUT_OF_RANGE, _UNDECODABLE, _OVER_LIMIT = -5, -8, -22, -25
 _TIMEOUT_S = 10.0
 
 
@@ -38,6 +48,8 @@ class Weather:
     flaky: float = 0.0  # the chance that one call fails
     damaged: float = 0.0  # the chance that a block cannot be had, or comes damaged
     meddling: float = 0.0  # the chance that the world moves on just before an answer
+    floor: int = 1000  # sat/kvB: the mempool takes nothing cheaper
+    estimate: int | None = 3000  # sat/kvB that the node thinks is enough; None: it cannot tell
 
 
 class SimNode(Bitcoind):
@@ -59,6 +71,8 @@ class SimNode(Bitcoind):
         self.in_transaction: Callable[[], bool] = lambda: False
         self.asked_in_transaction = False
         self.scanned: frozenset[bytes] = frozenset()  # the coins that the last scan of the UTXO set found
+        self.signed: dict[bytes, SimTx] = {}  # by their bytes: what owners signed and did not publish
+        self.on_send: Callable[[SimTx], None] = lambda tx: None  # hears of each before the node looks at it
         self.failures = 0
         self.damages = 0
 
@@ -209,7 +223,52 @@ class SimNode(Bitcoind):
 
     def is_signed(self, raw: bytes, coins: Mapping[bytes, Output]) -> bool:
         self._ask()
-        return any(tx.raw == raw for tx in self._ledger.txs.values())
+        return raw in self.signed or any(tx.raw == raw for tx in self._ledger.txs.values())
+
+    # What is handed over
+
+    def relay_floor(self) -> int:
+        self._ask()
+        return self.weather.floor
+
+    def mempool_rules(self) -> MempoolRules:
+        return MempoolRules(self.relay_floor(), enforces_truc=True)
+
+    def estimated_feerate(self, within_blocks: int) -> int | None:
+        self._ask()
+        return self.weather.estimate
+
+    def test_mempool_accept(
+        self, transactions: Sequence[bytes], max_feerate_sats_per_kvb: int = 0
+    ) -> list[MempoolVerdict]:
+        self._ask()
+        return [self._verdict(self.signed[raw]) for raw in transactions]
+
+    def _verdict(self, tx: SimTx) -> MempoolVerdict:
+        if tx.txid in self._ledger.mempool:
+            return MempoolVerdict(tx.txid, allowed=False, reason="txn-already-in-mempool", vsize=None, fee_sats=None)
+        if no := refusal(self._ledger, tx, self.weather.floor):
+            words = no.when_tested or no.words
+            return MempoolVerdict(tx.txid, allowed=False, reason=words, vsize=None, fee_sats=None)
+        return MempoolVerdict(tx.txid, allowed=True, reason=None, vsize=tx.vsize, fee_sats=self._ledger.fee_of(tx))
+
+    def send_raw_transaction(self, raw: bytes, max_feerate_sats_per_kvb: int = 0, max_burn_sats: int = 0) -> str:
+        self._ask()
+        tx = self.signed.get(raw)
+        if tx is None:
+            raise NodeRefused("sendrawtransaction", _UNDECODABLE, "TX decode failed")
+        self.on_send(tx)
+        if no := refusal(self._ledger, tx, self.weather.floor):
+            raise NodeRefused("sendrawtransaction", no.code, no.words)
+        feerate = self._ledger.fee_of(tx) * 1000 // tx.vsize
+        if 0 < max_feerate_sats_per_kvb < feerate:
+            raise NodeRefused("sendrawtransaction", _OVER_LIMIT, "Fee exceeds maximum configured by user")
+        self._ledger.accept(tx)
+        self._reaper.point()
+        if self._random.random() < self.weather.flaky:
+            self.failures += 1
+            raise NodeDown("the node took it, and its answer was lost")
+        return tx.txid
 
     # Scripts and descriptors
 

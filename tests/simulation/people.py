@@ -79,8 +79,13 @@ class People:
             wish = self.removed.pop(self.random.choice(sorted(self.removed)))
         else:
             wish = self._wish()
-        if wish is None or not (prepared := self._prepare(wish)):
-            return
+        if wish is not None:
+            self.register(wish)
+
+    def register(self, wish: Wish) -> bool:
+        """Watch for a vault from now on. False when the node was in trouble."""
+        if not (prepared := self._prepare(wish)):
+            return False
         [vault] = prepared.vaults
         first = min(
             vault.birthday if vault.birthday is not None else 10**9,
@@ -93,6 +98,7 @@ class People:
             new_vaults.add(self.tower.database, prepared.vaults, self.tower.clock.now())
         self.wishes[wish.name] = wish
         self.watched[wish.name] = [self._watched(wish, trigger, first, chain, scanned) for trigger in vault.triggers]
+        return True
 
     def _prepare(self, wish: Wish) -> Prepared | None:
         """As `bwm add-vault` does it; a node in trouble makes it fail as a whole."""
@@ -211,9 +217,13 @@ class People:
         if not self.watched:
             return
         name = self.random.choice(sorted(self.watched))
-        is_guardian = self.watched.pop(name)[0].is_guardian
-        with self.tower.reaper.paused(), self.tower.database.transaction():
-            (guardians if is_guardian else vaults).remove(name)
+        is_guardian = self.watched[name][0].is_guardian
+        try:
+            with self.tower.reaper.paused(), self.tower.database.transaction():
+                (guardians if is_guardian else vaults).remove(name)
+        except UsageError:
+            return  # a response of it is on its way
+        del self.watched[name]
         if not is_guardian:
             self.removed[name] = self.wishes[name]
 

@@ -17,9 +17,12 @@ from tests.simulation import checks
 from tests.simulation.channel import SimChannel
 from tests.simulation.facts import Facts, Violation
 from tests.simulation.feed import SimFeed
+from tests.simulation.gate import Gate
+from tests.simulation.ladders import Thieves
 from tests.simulation.ledger import Ledger
 from tests.simulation.mortal import Reaper, VirtualClock
 from tests.simulation.node import SimNode
+from tests.simulation.operator import Operator
 from tests.simulation.people import People
 from tests.simulation.tower import NETWORK, Tower
 from tests.simulation.world import MINER, World
@@ -30,7 +33,7 @@ _RECONCILE_S = 16.0
 _STEADY_S = 40.0  # less than what counts as sleep
 _MOST_BACKLOG_TURNS = 500
 _MOST_RETRIES = 15
-_STILL = 3  # looks that find nothing to do
+_STILL = 2  # looks that find nothing to do
 _FEEDS: tuple[dict[str, str], ...] = (
     {"rawtx": "tcp://a", "hashblock": "tcp://a", "sequence": "tcp://a"},
     {"rawtx": "tcp://a", "hashblock": "tcp://b", "sequence": "tcp://b"},
@@ -103,6 +106,9 @@ class Simulation:
             may_lose_power=seed % 3 == 0,
         )
         self.people = People(self.world, self.tower, self.random, self._interlude)
+        self.operator = Operator(self.world, self.tower, self.people, Thieves(self.world, self.random), self.random)
+        gate = Gate(self.world, self.tower, self.operator, self._complain)
+        self.tower.before_responses, self.node.on_send = gate.note, gate.sent
         self._is_meddling = False
         self._seen_deaths = 0
 
@@ -110,13 +116,20 @@ class Simulation:
         """Take steps until they are enough, or a promise is broken."""
         outcome = self.outcome
         self.tower.start()
+        for _ in range(self.random.choice((0, 1, 1, 2))):
+            self.operator.add_response()
         names, weights = list(STEPS), list(STEPS.values())
         while outcome.steps < steps and not outcome.violations:
             [name] = self.random.choices(names, weights)
             self.take(name)
         if not outcome.violations:
             self.heal()
-        for more in (self.feed.counts, self.people.counts, *(channel.counts for channel in self.channels)):
+        for more in (
+            self.feed.counts,
+            self.people.counts,
+            self.operator.counts,
+            *(channel.counts for channel in self.channels),
+        ):
             outcome.counts.update(more)
         outcome.counts["rpc failed"] += self.node.failures
         outcome.counts["block damaged"] += self.node.damages
@@ -138,7 +151,7 @@ class Simulation:
 
     def _find(self, name: str) -> Callable[[], object]:
         method = name.replace(" ", "_")
-        for place in (self, self.world, self.people):
+        for place in (self, self.world, self.people, self.operator):
             if hasattr(place, method):
                 if place is self.world and self.world.lost:
                     return self.fetch_some
@@ -157,6 +170,7 @@ class Simulation:
         self.clock.advance(self.random.choice(_A_WHILE_S))
         for _ in range(self.random.choice((0, 1, 1, 2))):
             self.tower.turn(self.random.choice((1.0, 1.0, 0.5)))
+        self.tower.respond()
         self.tower.send()
 
     @property
@@ -256,6 +270,7 @@ class Simulation:
     def _pass(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.tower.turn()
+        self.tower.respond()
         self.tower.send()
 
     def _meddle(self) -> None:
@@ -322,12 +337,16 @@ class Simulation:
         for _ in range(_MOST_BACKLOG_TURNS):
             if not self._count("backlog"):
                 break
-            self._pass(0.2)
-        still = 0
+            self.clock.advance(0.2)
+            self.tower.turn()
+        still, before = 0, 0
         for _ in range(_MOST_RETRIES):
             self._pass(_STEADY_S)
-            waits = self._count("outbox WHERE state IN ('pending', 'uncertain', 'in_flight')")
-            still = 0 if waits else still + 1
+            told = self._count("event")
+            waits = told != before or self._count(
+                "outbox WHERE action = 'alert' AND state IN ('pending', 'uncertain', 'in_flight')"
+            )
+            still, before = 0 if waits else still + 1, told
             if still == _STILL:
                 break
 
@@ -336,7 +355,7 @@ class Simulation:
         return int(count)
 
     def _check(self, wanted: Iterable[checks.Check]) -> None:
-        facts = Facts(self.world, self.tower, self.people)
+        facts = Facts(self.world, self.tower, self.people, self.operator)
         self.outcome.violations += [violation for check in wanted for violation in check(facts)]
 
     def _complain(self, kind: str, words: str) -> None:
@@ -363,7 +382,16 @@ STEPS = {
     "remove": 1,
     "rescan": 0.7,
     "acknowledge": 3,
-    "kill": 5,
+    "add response": 3,
+    "rob": 5,
+    "outbid": 1,
+    "fees move": 3,
+    "disarm": 0.5,
+    "hold": 0.5,
+    "approve": 2,
+    "veto": 0.5,
+    "broadcast": 0.7,
+    "kill": 8,
     "stop daemon": 1,
     "power cut": 1,
     "node down": 1.5,
@@ -381,6 +409,6 @@ STEPS = {
     "channel bad": 2,
     "disk full": 0.5,
     "wait": 0.7,
-    "heal": 3,
+    "heal": 2,
 }
 """What can be done in a step, and how often it is done."""

@@ -5,21 +5,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bwm.config import ChannelConfig, Config
+from bwm.config import ChannelConfig, Config, ResponsesConfig
 from bwm.daemon.run import Daemon
-from bwm.policy.rule import DeedStep, Policy
 from bwm.severity import Severity
 from tests.simulation.channel import SimChannel, alerts_of
 from tests.simulation.feed import SimFeed
 from tests.simulation.mortal import Killed, MortalDatabase, Reaper, VirtualClock
 from tests.simulation.node import SimNode
+from tests.simulation.rules import RESPONDING, WATCHFUL
 
 NETWORK = "regtest"
 GAP_LIMIT = 3
-_LATER_S = 10 * 366 * 86_400  # never in a simulation: what the deed would do is shown on real processes
-
-WATCHFUL = Policy("watchful", "1", ("trigger.*",), None, (DeedStep("hook", "/none", after_s=_LATER_S),))
-"""The policy of every tower: each change of a spend calls for one order."""
+SAFE = b"\x00\x14" + b"\x5a" * 20
+"""Where responses pay to: the only script that the configuration allows."""
 
 _MOST_SENDINGS = 40  # in one turn
 _LONGEST_WAIT_S = 300  # what falls due later than this was put there by a clock that ran ahead, or is a repeat
@@ -48,7 +46,8 @@ class Tower:
             database_url=f"sqlite:///{folder / 'bwm.sqlite'}",
             channels=tuple(ChannelConfig(each.name, "apprise", min_severity=least) for each, least in channels.items()),
             gap_limit=GAP_LIMIT,
-            policies=(WATCHFUL,),
+            policies=(WATCHFUL, *RESPONDING),
+            responses=ResponsesConfig((SAFE,)),
         )
         self._safe = folder / "safe" if may_lose_power else None
         self._stack = ExitStack()
@@ -56,6 +55,7 @@ class Tower:
         self.has_jumped_far = False  # its clock has been wrong by more than a month
         self.has_been_full = False  # then the channels may have something to tell from memory
         self.daemon: Daemon | None = None
+        self.before_responses: Callable[[], None] = lambda: None  # heard before each turn of who sends them
         self._open()
 
     def _open(self) -> None:
@@ -96,6 +96,13 @@ class Tower:
         with self._dying():
             self.feed.deliver(ingest.put, part_of_feed)
             self.clock.advance(ingest.turn(ingest.heard()))
+
+    def respond(self) -> None:
+        """One round of the loop that sends responses."""
+        if self.daemon is not None:
+            self.before_responses()
+            with self._dying():
+                self.daemon.responder.turn()
 
     def send(self) -> None:
         """Let every channel deliver what is due."""

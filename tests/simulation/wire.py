@@ -5,7 +5,7 @@ Hashes and txids are in display order, outpoints the 36 bytes that an input carr
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 SIGNATURE = b"\x30" + bytes(69) + b"\x01"  # the shape of a DER signature that commits to everything (SIGHASH_ALL)
@@ -29,6 +29,8 @@ class SimTx:
     spends: tuple[bytes, ...]
     pays: tuple[Pay, ...]
     is_coinbase: bool
+    vsize: int = 0  # vbytes, rounded up
+    locked_until: int = 0  # the height of the last block that may not hold it
 
     def coin(self, vout: int) -> bytes:
         """The outpoint of one of its outputs."""
@@ -79,11 +81,20 @@ def _sized(data: bytes) -> bytes:
     return _number(len(data)) + data
 
 
-def transaction(spends: Sequence[bytes], pays: Sequence[Pay], *, witness: bool = True, locktime: int = 0) -> SimTx:
-    """A transaction that spends coins, signed in shape only."""
-    inputs = b"".join(coin + b"\x00\xff\xff\xff\xff" for coin in spends)
+def transaction(
+    spends: Sequence[bytes],
+    pays: Sequence[Pay],
+    *,
+    witness: bool = True,
+    locktime: int = 0,
+    replaceable: bool = False,
+) -> SimTx:
+    """A transaction that spends coins, signed in shape only. Only one that is ``replaceable`` heeds its locktime."""
+    sequence = b"\xfd\xff\xff\xff" if replaceable else b"\xff\xff\xff\xff"
+    inputs = b"".join(coin + b"\x00" + sequence for coin in spends)
     proof = (b"\x02" + _sized(SIGNATURE) + _sized(PUBLIC_KEY)) * len(spends)
-    return _put_together(tuple(spends), inputs, tuple(pays), proof if witness else b"", locktime)
+    tx = _put_together(tuple(spends), inputs, tuple(pays), proof if witness else b"", locktime)
+    return replace(tx, locked_until=locktime) if replaceable else tx
 
 
 def coinbase(height: int, salt: int, pays: Sequence[Pay]) -> SimTx:
@@ -100,7 +111,8 @@ def _put_together(
     version, end = struct.pack("<i", 2), struct.pack("<I", locktime)
     stem = version + body + end
     raw = version + b"\x00\x01" + body + proof + end if proof else stem
-    return SimTx(shown(double_sha(stem)), raw, spends, pays, is_coinbase=not spends)
+    vsize = -(-(3 * len(stem) + len(raw)) // 4)
+    return SimTx(shown(double_sha(stem)), raw, spends, pays, is_coinbase=not spends, vsize=vsize)
 
 
 def block(height: int, previous: str, time: int, txs: Iterable[SimTx]) -> SimBlock:

@@ -41,6 +41,7 @@ class World:
         self.presigned: list[SimTx] = []  # kept by their owners, not yet published
         self.limbo: list[SimTx] = []  # left the mempool unmined and may come back
         self.forged: list[SimTx] = []  # shown by the feed, never held by the node
+        self.spared: set[bytes] = set()  # coins that move for a reason only: see ladders.py
         self.says: dict[str, Says] = {}  # of guardians' transactions, by txid
         self.lost: list[SimBlock] = []  # what a node without its data must fetch again
         self._nonce = 0
@@ -212,7 +213,7 @@ class World:
             coin
             for coin, pay in self.ledger.spendable()
             if pay.script != MINER and pay.script not in GUARDIANS and pay.script[:1] != b"\x6a"
-            if not confirmed or coin in self.ledger.coins
+            if coin not in self.spared and (not confirmed or coin in self.ledger.coins)
         ]
         return self.random.sample(coins, min(len(coins), self.random.choice((1, 1, 2))))
 
