@@ -82,7 +82,7 @@ NOBODY = itertools.repeat({})
 
 def is_too_fast(response):
     """Whether the token asks too often; one that had too much watched is answered so for hours."""
-    return response.status_code == 429 and int(response.headers["Retry-After"]) <= 2
+    return response.status_code == 429 and int(response.headers["retry-after"][0]) <= 2
 
 
 def run(tower, described, callers, examples, number=0):
