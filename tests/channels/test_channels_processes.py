@@ -34,6 +34,11 @@ channel.deliver(message())
 """Without ``if __name__ == "__main__"``: were it run again in a sending process, "main" would be printed twice."""
 
 
+def sending_processes() -> list[int]:
+    """Those of this process; a bwm that another test has left running has its own."""
+    return [pid for pid in descendants(os.getpid()) if b"bwm.channels.sending" in shown_by(pid)]
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
@@ -113,13 +118,13 @@ def test_the_sending_processes_hold_none_of_the_daemons_files(tmp_path: Path, ch
         os.set_inheritable(lock.fileno(), True)
         with Receiver() as receiver, closing(open_channel(apprise(receiver.url()))) as channel:
             channel.warm_up()
-            for pid in descendants(os.getpid()):
+            for pid in sending_processes():
                 held = {name for name in open_files(pid) if not name.startswith(("socket:", "pipe:", "/dev/"))}
                 assert str(tmp_path / "lock") not in held
 
 
 def test_signals_for_the_daemon_do_not_end_its_sending_processes(channel: Channel, receiver: Receiver) -> None:
-    pids = descendants(os.getpid())
+    pids = sending_processes()
     for pid in pids:
         os.kill(pid, signal.SIGINT)
         os.kill(pid, signal.SIGTERM)
@@ -131,7 +136,7 @@ def test_with_its_processes_killed_a_channel_gets_new_ones_and_loses_nothing(
     channel: Channel, receiver: Receiver
 ) -> None:
     for _ in range(3):
-        for pid in descendants(os.getpid()):
+        for pid in sending_processes():
             os.kill(pid, signal.SIGKILL)
         channel.deliver(message())
     assert len(receiver.received) == 3
@@ -150,7 +155,7 @@ def test_a_process_killed_in_mid_send_leaves_the_message_uncertain(channel: Chan
     sending = threading.Thread(target=deliver)
     sending.start()
     receiver.wait_for(1)
-    for pid in descendants(os.getpid()):
+    for pid in sending_processes():
         os.kill(pid, signal.SIGKILL)
     sending.join()
     assert isinstance(result[0], DeliveryUncertain)
@@ -159,7 +164,7 @@ def test_a_process_killed_in_mid_send_leaves_the_message_uncertain(channel: Chan
 
 
 def test_a_closed_channel_keeps_no_process_but_the_one_that_all_share(channel: Channel) -> None:
-    before = descendants(os.getpid())
+    before = sending_processes()
     channel.close()
     wait_until(lambda: sum(map(is_running, before)) == 1, limit_s=5)
 
@@ -186,7 +191,7 @@ def answer(_: Request) -> Answer:
 def test_all_sending_processes_together_stay_small(channel: Channel, receiver: Receiver) -> None:
     for _ in range(20):
         channel.deliver(message())
-    assert sum(_own_kib(pid) for pid in descendants(os.getpid()) if is_running(pid)) < 80 * 1024
+    assert sum(_own_kib(pid) for pid in sending_processes() if is_running(pid)) < 80 * 1024
 
 
 def _own_kib(pid: int) -> int:

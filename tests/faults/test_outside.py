@@ -47,7 +47,7 @@ def test_n14_a_second_node_with_another_chain_is_told(node, make_node, make_bwm,
     bwm = make_bwm(node, receiver_url=receiver.url(), settings=PEER.format(node=other))
     with_vault(bwm, coins)
     clock = clock_of(bwm)
-    bwm.start()
+    bwm.start(until_ready=False)  # with such a neighbour nothing is covered
     bwm.wait_for_row("SELECT * FROM setting WHERE name = 'troubles' AND value LIKE '%peers/attic%'", timeout_s=60)
     for _ in range(25):
         clock.forward(50)

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,7 @@ def test_ctrl_c_ends_quietly_with_130(environment, tmp_path):
         stderr=subprocess.PIPE,
         env=environment,
         cwd=tmp_path,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # shells have what they put aside ignore it
     ) as process:
         wait_until((tmp_path / ".local/state/bwm/bwm.sqlite-wal").exists, "the open database")
         process.send_signal(signal.SIGINT)
