@@ -217,12 +217,12 @@ def plan_announcement(one: Announcement, number: int, kind: str, by: str | None,
 
 def _event(kind: str, one: Announcement, txid: str | None, words: str, network: str, now: int) -> Event:
     return Event(
-        key=fact_key(network, kind, one.id, txid, words),
+        key=fact_key(network, kind, one.id, one.vault, one.ends_at, txid, words),  # ids are given anew
         kind=kind,
         at=now,
         network=network,
         reason=words,
         vault=one.vault,
         txid=txid,
-        detail={"announcement": one.id, **({} if txid else {"case": f"announcement/{one.id}"})},
+        detail={"announcement": one.id, **({} if txid else {"case": f"announcement/{one.id}/{one.ends_at}"})},
     )

@@ -15,7 +15,7 @@ from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.db.orders import Due
 from bwm.errors import BwmError
-from bwm.order import after_failure
+from bwm.order import LONGEST_WAIT_S, after_failure
 from bwm.plan import Changes
 from bwm.plan_deeds import plan_deed
 from bwm.policy.guard import GuardFacts, Ruling, holds
@@ -63,6 +63,9 @@ class OrderDesk:
         if orders.any_silent(now):
             with self._database.transaction():
                 outbox.lapse(now)
+        if orders.wait_too_long(actions, now, LONGEST_WAIT_S):
+            with self._database.transaction():
+                orders.begin_delays_anew(actions, now, LONGEST_WAIT_S)
         for order in orders.due(list(actions), now, busy, max(at_most, _AT_LEAST)) if at_most > 0 else ():
             if len(claimed) >= at_most or order.target in taken:
                 continue

@@ -10,7 +10,7 @@ from bwm.chain.tx import Output
 from bwm.clock import Clock
 from bwm.daemon.open_response import OpenStep
 from bwm.daemon.policy_desk import PolicyDesk, judged
-from bwm.db import broadcasts, responses
+from bwm.db import broadcasts, orders, responses
 from bwm.db.alerts import Target
 from bwm.db.broadcasts import DueOrder, Following
 from bwm.db.commit import commit
@@ -63,10 +63,9 @@ class ResponseBook:
     def mind_the_clock(self) -> None:
         """A clock that was set back must not keep a response for the hours or years that it had run ahead."""
         now = self._clock.now()
-        if ahead := broadcasts.decided_ahead(now):
+        if orders.wait_too_long([broadcasts.ACTION], now):
             with self._database.transaction():
-                for order, delay_s in ahead:
-                    broadcasts.begin_delay(order, delay_s, now)
+                orders.begin_delays_anew([broadcasts.ACTION], now)
 
     def take(self, order: DueOrder, response: StoredResponse, tip: BlockRef) -> Following | None:
         """Begin to follow what an order asks for; None when it is followed already, or was removed meanwhile."""

@@ -69,22 +69,6 @@ def due(now: int) -> list[DueOrder]:
     return [_order(row) for row in _orders().where(wanted).order_by(Order.due_at, Order.id)]
 
 
-_AHEAD = """
-    SELECT outbox.id, outbox.due_at - decision.decided_at FROM outbox JOIN decision ON outbox.decision_id = decision.id
-    WHERE outbox.action = ? AND outbox.due_at >= decision.decided_at AND decision.decided_at > ?
-"""
-
-
-def decided_ahead(now: int) -> list[tuple[int, int]]:
-    """Orders that were decided while the clock ran ahead of what it says now, each with its delay in seconds."""
-    return [(order, delay_s) for order, delay_s in raw.rows(_AHEAD, ACTION, now)]
-
-
-def begin_delay(order_id: int, delay_s: int, now: int) -> None:
-    """Count an order's delay from now: else it would wait until the clock is where it once was. In a transaction."""
-    Order.update(due_at=now + delay_s).where((Order.id == order_id) & Order.state.in_(_WAITING_ORDER)).execute()
-
-
 def _orders() -> Any:
     return (
         Order.select(Order, DecisionRow, Event)
@@ -138,6 +122,7 @@ def take(order: DueOrder, response_id: int, scanned: BlockRef, now: int) -> Foll
     if not _finish(order.id, OrderState.DONE, words, now) or known is not None:
         return None
     row = Row.create(
+        id=order.id,
         order=order.id,
         response=response_id,
         trigger_txid=order.trigger_txid,

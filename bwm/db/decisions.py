@@ -40,6 +40,7 @@ def put(decisions: Iterable[Decision], seqs: Mapping[str, int], network: str, no
                 guard=wish.guard.as_json() if wish.guard else None,
                 state=str(State.PENDING),
                 due_at=now + wish.delay_s,
+                after_s=wish.delay_s,
             )
         written.append(int(row.id))
     return written

@@ -169,6 +169,22 @@ def claim(order: Due, now: int) -> int | None:
     return attempt if taken else None
 
 
+def wait_too_long(actions: Collection[str], now: int, slack_s: int = 0) -> bool:
+    """Whether orders wait longer than their delay and ``slack_s``: the clock has been set back since."""
+    return bool(raw.rows(f"SELECT 1 FROM outbox WHERE {_too_late(actions)} LIMIT 1", *actions, now + slack_s))  # noqa: S608
+
+
+def begin_delays_anew(actions: Collection[str], now: int, slack_s: int = 0) -> None:
+    """Have those wait for their delay from now on, and not until the clock is where it once was. In a transaction."""
+    sql = f"UPDATE outbox SET due_at = ? + after_s WHERE {_too_late(actions)}"  # noqa: S608 (words of ours)
+    raw.run(sql, now, *actions, now + slack_s)
+
+
+def _too_late(actions: Collection[str]) -> str:
+    places = ", ".join("?" for _ in actions)
+    return f"action IN ({places}) AND state IN ('pending', 'uncertain') AND due_at - after_s > ?"
+
+
 def postpone(order: Due, until: int) -> None:
     """Look at it again at ``until`` (unix seconds)."""
     table = schema.Order

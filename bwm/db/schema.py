@@ -286,7 +286,7 @@ class Order(Base):
     lease_until = BigIntegerField(null=True)
     told_revision = IntegerField(null=True)  # the alert's revision that was last delivered, or acknowledged
     rung = IntegerField(default=0)  # of an alert's escalation: 0 hears it first
-    after_s = IntegerField(default=0)  # seconds after the alert's ``since`` at which this rung hears it
+    after_s = IntegerField(default=0)  # seconds: after the alert's ``since`` this rung hears it; a deed's delay
     held = IntegerField(default=0, constraints=[Check("held IN (0, 1)")])  # kept back by a silence or quiet hours
     muted = IntegerField(default=0, constraints=[Check("muted IN (0, 1)")])  # its reader answered: only news is told
     rank = IntegerField(default=0)  # how grave its alert is: the gravest goes first
@@ -372,7 +372,7 @@ class ResponseStep(Base):
 class Broadcast(Base):
     """A response that was decided on, until it is buried. Made in the transaction that takes its order."""
 
-    id = AutoField()
+    id = IntegerField(primary_key=True)  # its order's: of a row that is no more, SQLite gives the number to another
     order = ForeignKeyField(Order, unique=True, on_delete="RESTRICT")
     response = ForeignKeyField(Response, backref="broadcasts", on_delete="CASCADE")
     trigger_txid = TextField(null=True)  # what was decided upon; null: a person's word

@@ -231,7 +231,7 @@ def test_a_second_decision_does_not_send_a_second_one(tower):
     rob(tower)
     tower.turn()
     [theft] = [event for event in journal.read(kind="trigger") if event.trigger_kind == "outpoint"]
-    write_decision(tower.database, theft.seq)
+    write_decision(tower.database, theft.seq, target="spare/safe")
     told = tower.turn(3)
     assert told.count("decided") == 1
     assert len(broadcasts.live()) == 1
@@ -299,3 +299,21 @@ def test_a_trigger_that_is_mined_while_one_looks_has_not_vanished(tower):
     assert "called_off" not in tower.turn_while("tip", tower.node.mine)
     assert "called_off" not in tower.turn(2)
     assert tower.sent
+
+
+def test_the_response_after_one_that_was_removed_is_told_like_any(tower, node):
+    rob(tower)
+    assert "sent" in tower.turn(2)
+    node.mine(6)
+    before = tower.turn(3)
+    assert "buried" in before
+    tower.bwm("remove-response", "cold/safe")
+
+    tower.vault = fund(node, safe=tower.vault.safe)
+    protect(tower.bwm, tower.vault, [tower.vault.response(rate) for rate in RATES], name="spare")
+    node.mine_exactly([tower.vault.unvault.hex])
+    tower.turn()
+    theft = next(event for event in journal.read(kind="trigger") if event.txid == tower.vault.unvault.txid)
+    write_decision(tower.database, theft.seq, target="spare/safe")
+    told = tower.turn(2)[len(before) :]
+    assert [word for word in told if word in ("decided", "sent")] == ["decided", "sent"]
