@@ -169,10 +169,9 @@ class Bwm:
 
         def ready() -> bool:
             assert self.is_running, f"the daemon ended:\n{self.log_text()[-3000:]}"
-            if self.database.exists() and not self.rows(
-                "SELECT 1 FROM setting WHERE name = 'caught_up' AND value <> ''"
-            ):
-                return False  # asked for less than a command costs
+            is_made = Path(f"{self.database}-wal").exists()  # before that a reader might be in the way of its making
+            if self.database.exists() and not (is_made and self.rows(CAUGHT_UP)):
+                return False  # to look there takes less than a command does
             status = self.status()
             return bool(status["running"] and status["covered"])
 

@@ -122,7 +122,9 @@ def test_a_signer_is_told_no_when_the_last_look_is_too_old(stage):
     assert "no valid unlock" in bwm("guardian-state", fresh.name, exit_code=1).stderr
     bwm.pause()
     try:
-        assert "last looked" in bwm("guardian-state", actor.name, "--max-age", "1s", exit_code=1).stderr
+        asked = ("guardian-state", actor.name, "--max-age", "1s")
+        wait_until(lambda: bwm(*asked, exit_code=None).returncode == 1, "the look's age", every_s=0.3)
+        assert "last looked" in bwm(*asked, exit_code=1).stderr
     finally:
         bwm.resume()
 
