@@ -161,7 +161,7 @@ class Daemon:
         self._push = self._push_worker()
         self._nodes = {peer.name: reach(peer.node, self._network) for peer in config.peer_nodes}
         relaying = {peer.name: self._nodes[peer.name] for peer in config.peer_nodes if peer.relays_responses}
-        self._paths = OtherPaths(relaying, self._network) if relaying else None
+        self._paths = OtherPaths(relaying, self._network, self.database) if relaying else None
         self.responder = self._make_responder()
         self.deeds = DeedWorker(database, clock, self._desk, self._targets, config.webhooks, self._wake_channels)
         self._loops: tuple[Loop, ...] = (
