@@ -51,7 +51,7 @@ class VaultFacts:
 
 
 Past = tuple[str | None, str, str, str]
-"""What the journal names a sighting by: vault, kind and key of the trigger, and the txid."""
+"""What the journal names a sighting by: the owner of its trigger, the kind and key of that, and the txid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Facts:
     sightings: Mapping[Place, Sighting] = field(default_factory=dict)
     contested: Mapping[bytes, tuple[Sighting, ...]] = field(default_factory=dict)  # by the outpoints they spend
     payments: Mapping[int, int] = field(default_factory=dict)  # journaled within an hour, by the trigger's id
-    past: Mapping[Past, int] = field(default_factory=dict)  # events of sightings that a removed vault took along
+    past: Mapping[Past, int] = field(default_factory=dict)  # events of sightings that a removed owner took along
     default_depth: int = 6
     tip_height: int = 0  # where the cursor stands
     guardians: tuple[GuardianFacts, ...] = ()
@@ -287,7 +287,8 @@ def plan_health(events: Sequence[Event]) -> Changes:
 def _meet(match: Match, block: BlockRef | None, facts: Facts, now: int) -> Sighting | None:
     known = facts.sightings.get((match.trigger.id, match.txid))
     if known is None:
-        past = facts.past.get((match.trigger.vault, match.trigger.kind, match.trigger.key, match.txid), 0)
+        trigger = match.trigger
+        past = facts.past.get((trigger.vault or trigger.guardian, trigger.kind, trigger.key, match.txid), 0)
         return replace(first_sighting(match, block, now), revision=past)  # a fact of its own, which is told as well
     if known.family is Family.FUNDS and match.family is Family.TRIGGER:
         fresh = first_sighting(match, block, known.first_seen_at)

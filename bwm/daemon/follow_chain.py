@@ -100,7 +100,26 @@ class ChainFollower:
         """The last block that our chain and the node's share; None when the node knows none of ours."""
         if at == tip or self._is_active(at):
             return at
-        return next((ancestor for ancestor in cursor.ancestors() if self._is_active(ancestor)), None)
+        left = at
+        for ancestor in cursor.ancestors():
+            if self._is_active(ancestor):
+                return self._last_shared(left, ancestor)
+            left = ancestor
+        return None
+
+    def _last_shared(self, left: BlockRef, shared: BlockRef) -> BlockRef:
+        """The last shared block of the stretch from ``shared`` to ``left``, which left the chain.
+
+        Far below the tip we keep few of the blocks that we read; the node keeps the headers between them.
+        """
+        while left.height - shared.height > 1:
+            header = self._node.block_header(left.hash)
+            if header is None or header.previous is None:
+                return shared  # of another node: what lies between is not known to be shared
+            left = BlockRef(left.height - 1, header.previous)
+            if self._is_active(left):
+                return left
+        return shared
 
     def _start_over(self, at: BlockRef, tip: BlockRef) -> None:
         """The node has another chain altogether: read it from where the first of our vaults was watched."""

@@ -13,6 +13,8 @@ from bwm.plan import Past
 from bwm.watch.sighting import CONTESTED, MINED, Sighting, Status
 from bwm.watch.watch import Family, Trigger
 
+_STEPS = [f"{family}.{step}" for family in Family for step in (*Status, "received")]  # the events of sightings
+
 
 def by_txids(txids: Sequence[str]) -> list[Sighting]:
     """The sightings of some transactions."""
@@ -20,13 +22,13 @@ def by_txids(txids: Sequence[str]) -> list[Sighting]:
 
 
 def past(txids: Sequence[str]) -> dict[Past, int]:
-    """How many events the journal holds of each sighting of these transactions for a vault, of removed ones too."""
+    """How many events the journal holds of each sighting of these transactions, for owners that were removed too."""
     table = schema.Event
-    names = (table.vault, table.trigger_kind, table.trigger_key, table.txid)
-    of_sightings = table.kind.startswith("trigger.") | table.kind.startswith("funds.")
-    wanted = table.txid.in_(list(txids)) & table.vault.is_null(False) & of_sightings
+    owner = fn.COALESCE(table.vault, table.guardian)
+    names = (owner, table.trigger_kind, table.trigger_key, table.txid)
+    wanted = table.txid.in_(list(txids)) & table.kind.in_(_STEPS)
     query: Any = table.select(*names, fn.COUNT(table.seq)).where(wanted).group_by(*names)
-    return {(vault, kind, key, txid): count for vault, kind, key, txid, count in query.tuples()} if txids else {}
+    return {(name, kind, key, txid): count for name, kind, key, txid, count in query.tuples()} if txids else {}
 
 
 def payments_since(at: int, trigger_ids: Collection[int]) -> dict[int, int]:

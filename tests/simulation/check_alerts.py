@@ -125,6 +125,7 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
     previous: Single | None = None
     when = {event.seq: event.at for event in facts.events}
     severity, risen_at = "", 0  # what made it as grave as it is
+    tried_at = 0
     for sending in sendings:
         if sending.severity != severity:
             severity, risen_at = sending.severity, when.get(sending.event or 0, sending.at)
@@ -135,9 +136,12 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
         if previous is not None:
             if in_doubt and sending.event == previous.event and not sending.may_repeat:
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} may be a repeat and does not say so")
-            if previous.arrived and not previous.doubtful and _is_too_soon(alert, previous, sending, risen_at):
+            was_due = tried_at > sending.at  # before the clock was set back, and what is tried since then goes on
+            is_told = previous.arrived and not previous.doubtful
+            if is_told and not was_due and _is_too_soon(alert, previous, sending, risen_at):
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} tells again what was told")
         in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
+        tried_at = sending.at
         if sending.arrived or previous is None:
             previous = sending
     answer = facts.people.answers.get(alert.id)

@@ -90,5 +90,7 @@ class Gate:
     def _stands(self, cover: SimpleNamespace) -> bool:
         """Whether what it answers to, or another move of the vault's coins, was in mempool or chain in this turn."""
         moves = {txid for (txid,) in self._tower.database.rows(_MOVED, cover.vault)} | {cover.trigger_txid}
-        own = {step.txid for step in self._operator.kept[cover.vault].ladder.steps}
-        return not (moves - own).isdisjoint(self._standing | self._there())
+        steps = self._operator.kept[cover.vault].ladder.steps
+        coins = {coin for step in steps for coin in step.spends}
+        rivals = {tx.txid for tx in self._world.ledger.txs.values() if not coins.isdisjoint(tx.spends)}
+        return not ((moves | rivals) - {step.txid for step in steps}).isdisjoint(self._standing | self._there())
