@@ -6,7 +6,7 @@ from bwm.chain.script import is_unspendable
 from bwm.daemon.open_response import OpenStep
 from bwm.errors import NodeRefused
 from bwm.node.bitcoind import Bitcoind
-from bwm.response.answers import Answer, read_answer
+from bwm.response.answers import MEANING, Answer, Deed, read_answer
 
 _MARGIN = 1000  # sat/kvB that rounding may add to a feerate
 
@@ -21,9 +21,20 @@ class Said:
 
 def send(node: Bitcoind, step: OpenStep, budget_sats: int | None) -> Said:
     """Test, then send; never what the node says pays more than the budget. Raises NodeDown when there is no answer."""
-    if budget_sats is not None and (step.stored.fee is None or step.stored.fee > budget_sats):
-        return Said(Answer.OVER_LIMIT, f"it pays {step.stored.fee} sat, and the budget is {budget_sats} sat")
-    return _send_package(node, step) if step.child else _send_one(node, step, budget_sats)
+    fee = step.stored.fee
+    if budget_sats is not None and fee is not None and fee > budget_sats:
+        return _over(fee, budget_sats)
+    if step.child is None:
+        return _send_one(node, step, budget_sats)
+    if budget_sats is not None and fee is None:  # the node would take it without a word about its fee
+        said = try_out(node, step)
+        return said if MEANING[said.answer].deed is Deed.LOOK else _over(None, budget_sats)
+    return _send_package(node, step)
+
+
+def _over(fee_sats: int | None, budget_sats: int) -> Said:
+    pays = "it is not known what it pays" if fee_sats is None else f"it pays {fee_sats} sat"
+    return Said(Answer.OVER_LIMIT, f"{pays}, and the budget is {budget_sats} sat")
 
 
 def try_out(node: Bitcoind, step: OpenStep) -> Said:
@@ -41,7 +52,7 @@ def _send_one(node: Bitcoind, step: OpenStep, budget_sats: int | None) -> Said:
         if answer is not Answer.ACCEPTED:  # there already: it is sent again, so that peers that forgot it have it
             return Said(answer, verdict.reason or "")
     elif budget_sats is not None and (verdict.fee_sats is None or verdict.fee_sats > budget_sats):
-        return Said(Answer.OVER_LIMIT, f"it pays {verdict.fee_sats} sat, and the budget is {budget_sats} sat")
+        return _over(verdict.fee_sats, budget_sats)
     return hand_over(node, step)
 
 

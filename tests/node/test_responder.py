@@ -17,7 +17,7 @@ from bwm.daemon.run import Daemon
 from bwm.db import broadcasts, journal, responses
 from bwm.db.database import Database
 from bwm.policy.guard import Guard
-from tests.node.response_stage import allow, fund, protect, write_decision
+from tests.node.response_stage import allow, fund, protect, write, write_decision
 
 RATES = (5, 20, 80)
 
@@ -317,3 +317,16 @@ def test_the_response_after_one_that_was_removed_is_told_like_any(tower, node):
     write_decision(tower.database, theft.seq, target="spare/safe")
     told = tower.turn(2)[len(before) :]
     assert [word for word in told if word in ("decided", "sent")] == ["decided", "sent"]
+
+
+def test_a_coin_that_bwm_never_saw_and_that_is_gone_is_told_as_lost_and_not_as_a_fee_too_high(tower, node):
+    vault = tower.vault = fund(node, safe=tower.vault.safe)
+    tower.bwm("add-vault", "spare", "--txid", vault.unvault.txid)
+    steps = write(tower.bwm.home, [vault.response(rate) for rate in RATES])
+    tower.bwm("add-response", "spare", "safe", *steps, "--budget", "50000", "--delay", "10")
+    tower.bwm("arm", "spare/safe")
+    node.mine_exactly([vault.unvault.hex, vault.rival(50).hex])
+    tower.turn()
+    theft = next(event for event in journal.read(kind="trigger") if event.txid == vault.unvault.txid)
+    write_decision(tower.database, theft.seq)
+    assert tower.turn(4)[-1] == "conflicted"
