@@ -12,21 +12,11 @@ from bwm.cli.guardian_answer import answer, sight, take_stock
 from bwm.cli.session import Session, pass_session
 from bwm.cli.vaults import confirm, yes_option
 from bwm.clock import SystemClock
-from bwm.config import Config
 from bwm.daemon.connect import connect
-from bwm.daemon.register_guardian import Wish, look_up
-from bwm.daemon.registration import check_name
+from bwm.daemon.keep_guardian import forget, keep
+from bwm.daemon.register_guardian import Wish
 from bwm.db import guardians, journal, protection
-from bwm.db.alerts import Target
-from bwm.db.commit import commit
-from bwm.db.database import Database
-from bwm.db.vaults import find as find_vault
 from bwm.errors import UsageError
-from bwm.guardian.notice import Notice, notice
-from bwm.guardian.registration import refusal_to_remove
-from bwm.plan import plan_operation
-from bwm.plan_guardian import of_operation
-from bwm.severity import Severity
 from bwm.toml import parse_duration
 
 _LATEST = 10  # events that show-guardian shows
@@ -83,39 +73,16 @@ def add_guardian(
       $ bwm add-guardian family bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq --vault cold --tag savings
       $ bwm add-guardian family bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq --unlock-delay 1d
     """
-    check_name(name)
     config = session.config()
-    network = network_of(config.network)
     wish = Wish(name, address.strip(), **wishes)
     with session.database(config) as database:
-        guardians.refuse_taken(name, script_of_address(wish.address, network))
-        for vault in vaults:
-            find_vault(vault)
-        node = connect(config)
-        node.check_network(network)
-        now = SystemClock().now()
+        guardians.refuse_taken(name, script_of_address(wish.address, network_of(config.network)))
         with output.progress("Looking for coins and signals") as on_progress:
-            prepared = look_up(wish, network, node, now, on_progress)
-        new = prepared.guardian
-        words = f"watched from now on: {new.state}. {new.state.reason}"
-        told = Notice("guardian.added", "critical" if new.state.state == "locked" else "info", words, None)
-        with database.transaction():
-            guardian_id = guardians.add(new, now)
-            protection.protect(guardian_id, vaults, tags)
-            _journal(database, config, name, new.address, told, now)
+            prepared = keep(config, database, connect(config), wish, (vaults, tags), SystemClock().now(), on_progress)
     for remark in prepared.remarks:
         output.note(remark)
-    click.echo(f"Added guardian {name}: {new.state.state}. {new.state.reason}")
-
-
-def _journal(
-    database: Database, config: Config, name: str, address: str, told: Notice, now: int, *, to_all: bool = False
-) -> None:
-    """Write down what was done with a guardian, and tell who must know; ``to_all``: whatever they care to hear."""
-    event = of_operation(name, address, told, config.network, now)
-    severity = Severity(told.severity)
-    targets = [Target(one.name, Severity.INFO if to_all else one.min_severity) for one in config.channels]
-    commit(database, plan_operation(event, None if severity is Severity.INFO else severity), targets, now)
+    state = prepared.guardian.state
+    click.echo(f"Added guardian {name}: {state.state}. {state.reason}")
 
 
 @click.command("edit-guardian")
@@ -235,19 +202,7 @@ def remove_guardian(session: Session, name: str, retire_locked: bool, yes: bool)
     with session.database(config) as database:
         guardians.find(name)
         confirm(f"Stop watching guardian {name}?", yes)
-        now = SystemClock().now()
-        with database.transaction():
-            facts = guardians.facts(name, now)
-            refusal = refusal_to_remove(facts.state)
-            if refusal and not retire_locked:
-                raise UsageError(f"Guardian {name!r} was not removed: {refusal}")
-            guardians.remove(name)
-            if refusal:
-                words = f"retired by the operator while {facts.state}: nobody is told of its locks any more"
-                told = notice("guardian.retired", words, None)
-            else:
-                told = notice("guardian.removed", "removed by the operator", None)
-            _journal(database, config, name, facts.address, told, now, to_all=True)
+        forget(config, database, name, SystemClock().now(), retire_locked=retire_locked)
     click.echo(f"Removed guardian {name}.")
 
 

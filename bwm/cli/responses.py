@@ -7,28 +7,22 @@ import click
 from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
-from bwm.clock import SystemClock, from_rfc3339
+from bwm.clock import SystemClock
 from bwm.config import Config
-from bwm.daemon.armed_locks import judge, read_lock
 from bwm.daemon.connect import connect
+from bwm.daemon.keep_response import Text, Wish, deadline, forget, keep, keep_locks, read_raw, set_armed
 from bwm.daemon.lock import is_held
 from bwm.daemon.open_response import open_steps, sealer_of
-from bwm.daemon.register_response import prepare, read_given
-from bwm.daemon.registration import check_name
 from bwm.daemon.send_response import try_out
 from bwm.daemon.targets import targets_of
-from bwm.db import armed_locks, guardians, journal, responses, vaults
+from bwm.db import armed_locks, journal, responses
 from bwm.db.broadcasts import order_by_hand, refuse_begun
 from bwm.db.commit import commit
 from bwm.db.responses import StoredResponse
 from bwm.errors import BwmError, UsageError
 from bwm.plan_response import plan_done
 from bwm.response.answers import MEANING
-from bwm.response.deadline import Lock, in_words
-from bwm.seal import KEY_FILE, Sealer
-from bwm.toml import parse_duration
-
-_UNIT_S = 512  # of relative locks by time (BIP 68)
+from bwm.response.deadline import in_words
 
 
 @click.command("add-response")
@@ -98,38 +92,16 @@ def add_response(
         return
     if vault is None or name is None:
         raise UsageError("Give the VAULT and a NAME for the response; or --guardian for a lock.")
-    _add_response(session, vault, name, (files, children, parents), _lock(delay, until), budget)
+    lock = deadline(delay, until)
+    steps, paying, shown = (_texts(each) for each in (files, children, parents))
+    _add_response(session, Wish(vault, name, steps, paying, shown, lock, budget))
 
 
-def _add_response(
-    session: Session,
-    vault: str,
-    name: str,
-    files: tuple[tuple[TextIO, ...], ...],
-    lock: Lock | None,
-    budget: int | None,
-) -> None:
-    check_name(name)
+def _add_response(session: Session, wish: Wish) -> None:
     config = session.config()
     with session.database(config) as database:
-        vaults.find(vault)
-        responses.refuse_taken(vault, name)
-        node = connect(config)
-        node.check_network(network_of(config.network))
-        given, children, parents = ([read_given(node, file.name, _text(file)) for file in each] for each in files)
-        sealer = _sealer(config)
-        prepared = prepare(node, vault, given, children, parents, config.responses.allow, lock, sealer, config.network)
-        now = SystemClock().now()
-        reason = f"response {vault}/{name} was added with {len(prepared.steps)} transactions"
-        with database.transaction():
-            added = responses.add(vault, name, prepared.lock, budget, prepared.steps, prepared.judgement, now)
-            commit(
-                database,
-                plan_done("response.added", config.network, now, journal.last_seq(), reason, vault, added.name),
-                (),
-                now,
-            )
-    for note in prepared.notes:
+        added, notes = keep(config, database, connect(config), wish, SystemClock().now())
+    for note in notes:
         output.note(f"Note: {note}.")
     click.echo(f"Added {added.name}: {added.judgement.verdict}. {_capital(added.judgement.reason)}.")
     click.echo(f"Signed with: {', '.join(dict.fromkeys(step.flags for step in added.steps)) or 'no signature'}.")
@@ -140,43 +112,12 @@ def _add_response(
     click.echo(f"It is not armed. To let policies send it: bwm arm {added.name}")
 
 
-def _sealer(config: Config) -> Sealer:
-    """The key that all responses are sealed with; a new one only for the very first. Raises UsageError."""
-    kept = responses.every()
-    sealer = sealer_of(config, make=not kept)
-    if sealer is None or (kept and not open_steps(sealer, config.network, kept[0])):
-        raise UsageError(
-            f"The key that sealed response {kept[0].name} is missing or another one; nothing was added. Bring "
-            f"{KEY_FILE} back into {config.state_dir}, or remove the responses that cannot be opened any more."
-        )
-    return sealer
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _lock(delay: str | None, until: str | None) -> Lock | None:
-    if delay and until:
-        raise UsageError("Give --delay or --until, not both.")
-    try:
-        if delay:
-            if delay.isdecimal():
-                return _positive(Lock("blocks", int(delay)))
-            return _positive(Lock("seconds", parse_duration(delay) // _UNIT_S * _UNIT_S))
-        if until:
-            return _positive(Lock("height", int(until)) if until.isdecimal() else Lock("time", from_rfc3339(until)))
-    except ValueError:
-        raise UsageError(
-            "Write --delay as blocks (144) or a duration (2d), --until as a height or a date (2027-01-31)."
-        ) from None
-    return None
-
-
-def _positive(lock: Lock) -> Lock:
-    if lock.amount <= 0:
-        raise ValueError
-    return lock
+def _texts(files: tuple[TextIO, ...]) -> list[Text]:
+    return [Text(file.name, _text(file)) for file in files]
 
 
 def _text(file: TextIO) -> str:
@@ -187,29 +128,12 @@ def _text(file: TextIO) -> str:
 
 
 def _add_locks(session: Session, guardian: str, files: tuple[TextIO, ...]) -> None:
-    raws = [_read(file) for file in files]
+    raws = [read_raw(one) for one in _texts(files)]
     config = session.config()
     with session.database(config) as database:
-        now = SystemClock().now()
-        facts = guardians.facts(guardian, now)
-        node = connect(config)
-        locks = [read_lock(node, raw, facts) for raw in raws]
-        found = list(zip(locks, judge(node, [(guardian, lock) for lock in locks], now), strict=True))
-        for _, readiness in found:
-            if readiness.verdict in ("void", "used"):
-                raise UsageError(f"This would not lock: {readiness.reason}. Nothing was added.")
-        with database.transaction():
-            guardian_id = guardians.find(guardian).id
-            names = [armed_locks.add(guardian_id, lock, readiness, now) for lock, readiness in found]
-    for name, (_, readiness) in zip(names, found, strict=True):
+        added = keep_locks(database, connect(config), guardian, raws, SystemClock().now())
+    for name, readiness in added:
         click.echo(f"Added {name}: {readiness.verdict}. {readiness.reason}")
-
-
-def _read(file: TextIO) -> bytes:
-    try:
-        return bytes.fromhex(file.read().strip())
-    except ValueError:  # also what is not ASCII
-        raise UsageError(f"{file.name} holds no transaction in hexadecimal; nothing was added.") from None
 
 
 @click.command("list-responses")
@@ -262,23 +186,12 @@ def remove_response(session: Session, name: str) -> None:
       $ bwm remove-response lock-1
     """
     config = session.config()
-    with session.database(config) as database, database.transaction():
+    with session.database(config) as database:
         if "/" in name:
-            response = responses.find(name)
-            responses.remove(response)
-            now = SystemClock().now()
-            done = plan_done(
-                "response.removed",
-                config.network,
-                now,
-                journal.last_seq(),
-                f"response {name} was removed",
-                response.vault,
-                name,
-            )
-            commit(database, done, (), now)
+            forget(config, database, name, SystemClock().now())
         else:
-            armed_locks.remove(name)
+            with database.transaction():
+                armed_locks.remove(name)
     click.echo(f"Removed {name}.")
 
 
@@ -311,21 +224,8 @@ def disarm(session: Session, name: str) -> None:
 def _set_armed(session: Session, name: str, *, armed: bool) -> None:
     word = "armed" if armed else "disarmed"
     config = session.config()
-    with session.database(config) as database, database.transaction():
-        response = responses.find(name)
-        changed = responses.arm(response.id, armed=armed)
-        if changed:
-            now = SystemClock().now()
-            done = plan_done(
-                f"response.{word}",
-                config.network,
-                now,
-                journal.last_seq(),
-                f"response {name} was {word}",
-                response.vault,
-                name,
-            )
-            commit(database, done, (), now)
+    with session.database(config) as database:
+        response, changed = set_armed(config, database, name, SystemClock().now(), armed=armed)
     click.echo(f"{_capital(word)} {name}." if changed else f"{name} was {word} already.")
     if armed and response.judgement.verdict in ("void", "weak"):
         output.note(f"But it is {response.judgement.verdict}: {response.judgement.reason}.")

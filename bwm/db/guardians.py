@@ -172,6 +172,11 @@ def add(new: NewGuardian, now: int) -> int:
     return int(row.id)
 
 
+def is_taken(name: str) -> bool:
+    """Whether a guardian has this name."""
+    return bool(Guardian.select().where(Guardian.name == name).exists())
+
+
 def refuse_taken(name: str, script: bytes) -> None:
     """Raise UsageError when a guardian has this name or this scriptPubKey."""
     if known := Guardian.get_or_none((Guardian.name == name) | (Guardian.script == script)):

@@ -14,7 +14,8 @@ from bwm.errors import UsageError
 
 SCOPES = {
     "read": "see vaults, guardians, events, alerts and the state",
-    "write": "add and remove vaults",
+    "write": "add and remove vaults and guardians",
+    "respond": "add and remove responses, and never arm or send one",
     "announce": "announce spends that will come",
     "metrics": "read the numbers for Prometheus, where others than this machine may",
     "ack": "acknowledge alerts, by the code of a message",

@@ -72,7 +72,7 @@ TOKENS = 8  # each may ask so often only
 @pytest.fixture(scope="module")
 def tokens(tower):
     """The headers that callers of bwm's own API come with, one after the other."""
-    scopes = [option for scope in ("read", "write", "announce") for option in ("--scope", scope)]
+    scopes = [option for scope in ("read", "write", "announce", "respond") for option in ("--scope", scope)]
     made = [tower.bwm("add-token", f"schemathesis-{number}", *scopes).stdout.strip() for number in range(TOKENS)]
     return itertools.cycle([{"Authorization": f"Bearer {token}"} for token in made])
 

@@ -14,42 +14,10 @@ from bwm.api.v1.openapi import document
 from bwm.api.v1.operations import OPERATIONS
 from bwm.daemon.answering import KEY_FILE
 from regtest.node import wait_until
-from tests.api.wallet import JSON, ask
+from tests.api.calls import assert_problem, vault_name
+from tests.api.wallet import ask
 
 TXID = "cd" * 32
-
-
-@pytest.fixture(scope="module")
-def token(tower):
-    """Make tokens: ``token("read", vault="a-*")``."""
-
-    def make(*scopes, vault=None):
-        options = [option for scope in scopes for option in ("--scope", scope)]
-        pattern = ("--vault", vault) if vault else ()
-        return tower.bwm("add-token", f"t{uuid4().hex[:8]}", *options, *pattern).stdout.strip()
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def everything(token):
-    return token("read", "write", "ack")
-
-
-@pytest.fixture
-def call(tower, everything):
-    """Ask with a token: ``call("GET", "/v1/vaults")``."""
-
-    def ask_with(method, path, content=None, token=everything, **headers):
-        body = None if content is None else json.dumps(content).encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return ask(tower.port, method, path, body, JSON | {"Authorization": f"Bearer {token}"} | named)
-
-    return ask_with
-
-
-def vault_name(prefix="v"):
-    return f"{prefix}-{uuid4().hex[:12]}"
 
 
 def code_of(tower, alert_id):
@@ -57,14 +25,6 @@ def code_of(tower, alert_id):
     sql = "SELECT round, told_revision FROM alert JOIN outbox ON alert_id = alert.id WHERE alert.id = ? AND done_at > 0"
     told = tower.bwm.wait_for_row(sql, alert_id)
     return code((tower.bwm.state_dir / KEY_FILE).read_bytes(), alert_id, "log", told["round"], told["told_revision"])
-
-
-def assert_problem(answer, status):
-    assert answer.status == status, answer.body
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json["status"] == status
-    assert set(answer.json) == {"type", "title", "status", "detail"}
-    assert "x-request-id" in answer.headers
 
 
 def test_a_vault_from_its_making_to_its_end(call):

@@ -123,7 +123,7 @@ class V1:
             raise Problem(404, "There is nothing of that name here for this token.") from None
 
     async def _body(self, scope: Scope, receive: Receive, operation: Operation) -> dict[str, Any]:
-        raw = await bodies.read(scope, receive, bodies.SMALL)
+        raw = await bodies.read(scope, receive, operation.largest_body)
         if operation.body is None:
             return {}
         if not bodies.is_json(scope):
@@ -154,7 +154,7 @@ class V1:
             return reply
 
         if wait_s := self._triggers.take(call.holder.id, operation.cost(call.body)):
-            raise Problem(429, "This token has had too much watched.", {"Retry-After": str(int(wait_s) + 1)})
+            raise Problem(429, "This token has had too much watched or kept.", {"Retry-After": str(int(wait_s) + 1)})
         reply: Reply = await (self._read_slowly if operation.is_slow else self._read)(carry_out)
         return reply
 

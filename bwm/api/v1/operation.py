@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bwm.api.bodies import SMALL
 from bwm.api.v1.shape import Field
 from bwm.clock import Clock
 from bwm.config import Config
@@ -62,7 +63,8 @@ class Operation:
     statuses: tuple[int, ...] = ()
     is_slow: bool = False
     cost: Callable[[Mapping[str, Any]], int] = lambda body: 0
-    """How many triggers a body asks for."""
+    """How many triggers a body asks for, or what weighs as much."""
+    largest_body: int = SMALL  # bytes
 
 
 _MOST = 200

@@ -7,6 +7,11 @@ def _object(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
     return {"type": "object", "properties": required | optional, "required": list(required)}
 
 
+def _with(shape: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The same object with more members."""
+    return _object(shape["properties"] | more)
+
+
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer"}
 TIME = {"type": "string", "format": "date-time"}
@@ -90,7 +95,35 @@ ANNOUNCEMENT = _object(
 
 ANNOUNCED = _object({"id": WHOLE, "vault": TEXT})
 
-RESPONSE = _object({"name": TEXT, "vault": TEXT, "armed": {"type": "boolean"}, "verdict": TEXT, "reason": TEXT})
+WATCHED_GUARDIAN = _with(GUARDIAN, remarks=TEXTS)
+
+RESPONSE = _object(
+    {
+        "name": TEXT,
+        "vault": TEXT,
+        "armed": {"type": "boolean"},
+        "verdict": TEXT,
+        "reason": TEXT,
+        "checked_at": TIME,
+        "deadline": TEXT_OR_NULL,
+        "budget_sats": WHOLE_OR_NULL,
+        "value_sats": WHOLE_OR_NULL,
+        "steps": {
+            "type": "array",
+            "items": _object(
+                {
+                    "txid": TEXT,
+                    "feerate": {"type": ["number", "null"]},
+                    "fee_sats": WHOLE_OR_NULL,
+                    "sighash": TEXTS,
+                    "child_txid": TEXT_OR_NULL,
+                }
+            ),
+        },
+    }
+)
+
+KEPT_RESPONSE = _with(RESPONSE, notes=TEXTS)
 
 STATUS = _object(
     {

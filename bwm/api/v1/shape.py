@@ -8,7 +8,7 @@ from typing import Any, Literal
 from bwm.api.bodies import is_sound, whole
 from bwm.api.problems import Problem
 
-Kind = Literal["text", "texts", "whole"]
+Kind = Literal["text", "texts", "whole", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Field:
         """As JSON Schema (2020-12)."""
         if self.kind == "whole":
             return {"type": "integer", "minimum": self.least, "maximum": self.most, "description": self.words}
+        if self.kind == "flag":
+            return {"type": "boolean", "description": self.words}
         text: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": self.longest}
         if self.pattern:
             text["pattern"] = f"^(?:{self.pattern})$"
@@ -48,6 +50,10 @@ class Field:
             return number
         if self.kind == "text":
             return self._text(value)
+        if self.kind == "flag":
+            if not isinstance(value, bool):
+                raise self._wrong("true or false")
+            return value
         if not isinstance(value, list) or len(value) > self.items:
             raise self._wrong(f"a list of at most {self.items} texts")
         return tuple(self._text(item) for item in value)

@@ -6,13 +6,12 @@ from typing import Any
 from bwm.api.problems import Problem
 from bwm.api.v1 import schemas
 from bwm.api.v1.operation import NAME, USUAL, Call, Operation, Reply, Surroundings, listing, page
-from bwm.api.v1.operations.common import AFTER_NAME, TXID, nothing
+from bwm.api.v1.operations.common import AFTER_NAME, TXID, check_seen, nothing, one_by_name, problems
 from bwm.api.v1.shape import Field
 from bwm.chain.network import network as network_of
 from bwm.daemon.registration import prepare, wish_of
-from bwm.db import new_vaults, vaults
+from bwm.db import new_vaults, responses, vaults
 from bwm.db.tokens import Holder
-from bwm.errors import NodeError, UsageError
 from bwm.severity import Severity
 
 _AT_ONCE = 500  # names looked at for a page, of which a token may see few
@@ -37,35 +36,25 @@ def _list(around: Surroundings, call: Call) -> Reply:
     return Reply(page(items, limit, lambda vault: vault["name"]))
 
 
-def _show(around: Surroundings, call: Call) -> Reply:
-    name = call.path["name"]
-    found = vaults.described([name]) if call.holder.sees(name) else []
-    if not found:
-        raise nothing()
-    return Reply(found[0])
-
-
 def _add(around: Surroundings, call: Call) -> Reply:
-    if not call.holder.sees(call.body["name"]):
-        raise Problem(403, f"This token is for names like {', '.join(call.holder.owners)}.")
+    check_seen(call.holder, call.body["name"])
     wish = wish_of(around.config.final_depth, **call.body)
     if vaults.is_taken(wish.name):
         raise Problem(409, "There is a vault of that name already; nothing was added.")
-    try:
+    with problems():
         prepared = prepare([wish], network_of(around.config.network), around.node, around.config.gap_limit)
         new_vaults.add(around.database, prepared.vaults, around.clock.now())
-    except UsageError as error:
-        raise Problem(400, str(error)) from None
-    except NodeError:
-        raise Problem(503, "The node cannot be asked now. Try again later.", {"Retry-After": "30"}) from None
     return Reply(vaults.described([wish.name])[0], 201)
 
 
 def _remove(around: Surroundings, call: Call) -> Reply:
+    """What the owner armed goes with its vault: that is for the owner alone."""
     name = call.path["name"]
     if not call.holder.sees(name) or not vaults.is_taken(name):
         raise nothing()
-    with around.database.transaction():
+    with problems(409), around.database.transaction():
+        if any(response.armed for response in responses.of_vault(name)):
+            raise Problem(409, "A response of this vault is armed. Remove the vault on bwm's own machine.")
         vaults.remove(name)
     return Reply(None, 204)
 
@@ -108,7 +97,16 @@ OPERATIONS = (
         is_slow=True,
         cost=_triggers_of,
     ),
-    Operation("show-vault", "GET", "/v1/vaults/{name}", "read", "One vault.", _show, schemas.VAULT, parameters=(NAME,)),
+    Operation(
+        "show-vault",
+        "GET",
+        "/v1/vaults/{name}",
+        "read",
+        "One vault.",
+        one_by_name(lambda around, name: vaults.described([name])),
+        schemas.VAULT,
+        parameters=(NAME,),
+    ),
     Operation(
         "remove-vault",
         "DELETE",
@@ -119,5 +117,6 @@ OPERATIONS = (
         {},
         parameters=(NAME,),
         success=204,
+        statuses=(409,),
     ),
 )

@@ -1,0 +1,103 @@
+"""Guardians taken on and given up over HTTP, as at the machine."""
+
+import pytest
+
+from regtest.node import wait_until
+from tests.api.calls import assert_problem, pages, vault_name
+from tests.guardian_signer import Signer, fund
+
+TXID = "cd" * 32
+
+
+@pytest.fixture(scope="module")
+def cast(tower):
+    """Guardians whose unlock 1 is final, each with a coin left: ``[alice, bob] = cast(2)``."""
+
+    def make(count):
+        signers = [Signer(tower.node) for _ in range(count)]
+        coins = fund(tower.node, [signer.script for signer in signers for _ in range(2)])
+        tower.node.mine_exactly([signer.signal(coins[2 * n], "unlock 1") for n, signer in enumerate(signers)])
+        for _ in range(5):
+            tower.node.mine_exactly()
+        return [(signer, coins[2 * n + 1]) for n, signer in enumerate(signers)]
+
+    return make
+
+
+def test_a_guardian_from_its_making_to_its_end(tower, call, cast):
+    [(signer, coin)] = cast(1)
+    vault, name = vault_name(), vault_name("guardian")
+    assert call("POST", "/v1/vaults", {"name": vault, "txids": [TXID]}).status == 201
+    wish = {"name": name, "address": signer.address, "vaults": [vault], "tags": ["x"], "unlock_confirmations": 3}
+
+    made = call("POST", "/v1/guardians", wish)
+
+    assert made.status == 201, made.body
+    assert (made.json["state"], made.json["nonce"], made.json["address"]) == ("unlocked", 1, signer.address)
+    assert call("GET", f"/v1/guardians/{name}").json.items() <= made.json.items()
+    assert tower.bwm.json("show-guardian", name)["protects"] == [vault]
+    assert_problem(call("POST", "/v1/guardians", wish), 409)
+    twice = call("POST", "/v1/guardians", wish | {"name": vault_name("guardian")})
+    assert_problem(twice, 400)
+    assert name in twice.json["detail"]
+
+    tower.node.send(signer.signal(coin, "lock 2"))
+    wait_until(lambda: call("GET", f"/v1/guardians/{name}").json["state"] == "locked", "the lock")
+
+    assert_problem(call("DELETE", f"/v1/guardians/{name}"), 409)  # nobody takes a lock away from afar
+    tower.bwm("remove-guardian", name, "--retire-locked")
+    for method in ("GET", "DELETE"):
+        assert_problem(call(method, f"/v1/guardians/{name}"), 404)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"address": "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"}, 400),
+        ({"address": "nonsense-nonsense"}, 400),
+        ({"address": "fresh"}, 400),
+        ({"vaults": ["no-such-vault"]}, 404),
+        ({"accept_locked": "yes"}, 400),
+        ({"unlock_confirmations": 1001}, 400),
+        ({"name": "../etc"}, 400),
+        ({"retire_locked": True}, 400),
+    ],
+)
+def test_what_cannot_be_a_guardian_is_refused_and_nothing_is_added(tower, call, change, status):
+    address = tower.node.new_address()  # of a wallet that has never signalled
+    wish = {"name": vault_name("none"), "address": address} | {
+        name: address if value == "fresh" else value for name, value in change.items()
+    }
+    assert_problem(call("POST", "/v1/guardians", wish), status)
+    assert [one for one in pages(call, "/v1/guardians") if one["name"] == wish["name"]] == []
+
+
+def test_x15_x16_x42_tokens_learn_nothing_of_each_others_guardians(tower, call, cast, token):
+    alice, bob = token("read", "write", vault="ada-*"), token("read", "write", vault="bea-*")
+    [(hers, _), (his, _)] = cast(2)
+    name, vault = vault_name("ada"), vault_name("ada")
+    assert call("POST", "/v1/vaults", {"name": vault, "txids": [TXID]}, token=alice).status == 201
+    wish = {"name": name, "address": hers.address, "vaults": [vault]}
+    assert call("POST", "/v1/guardians", wish, token=alice).status == 201
+
+    assert_problem(
+        call("POST", "/v1/guardians", wish | {"name": vault_name("ada"), "address": his.address}, token=bob), 403
+    )
+    theirs = {"name": vault_name("bea"), "address": his.address}
+    reached = [call("POST", "/v1/guardians", theirs | {"vaults": [one]}, token=bob) for one in (vault, "ada-none")]
+    assert_problem(reached[0], 404)
+    assert reached[0].body == reached[1].body
+    assert_problem(call("POST", "/v1/guardians", theirs | {"tags": ["savings"]}, token=bob), 403)
+    never = tower.node.new_address()
+    probes = [call("POST", "/v1/guardians", theirs | {"address": one}, token=bob) for one in (hers.address, never)]
+    assert_problem(probes[0], 400)
+    assert probes[0].body == probes[1].body
+    assert pages(call, "/v1/guardians", token=bob) == []
+    for method in ("GET", "DELETE"):
+        answers = [call(method, f"/v1/guardians/{one}", token=bob) for one in (name, "ada-none")]
+        assert_problem(answers[0], 404)
+        assert answers[0].body == answers[1].body
+    assert call("POST", "/v1/guardians", theirs, token=bob).status == 201
+    assert [one["name"] for one in pages(call, "/v1/guardians", token=bob)] == [theirs["name"]]
+    assert call("DELETE", f"/v1/guardians/{name}", token=alice).status == 204
+    assert call("DELETE", f"/v1/guardians/{theirs['name']}", token=bob).status == 204
