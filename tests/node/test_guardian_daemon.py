@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from regtest.node import wait_until
-from tests.guardian_signer import FEE, FINAL, Coin, Draft, Signer, fund, said
+from tests.guardian_signer import FEE, FINAL, Coin, Draft, Signer, fund, said, script_of
 from tests.node.guardian_stage import Stage, set_stage
 
 
@@ -274,3 +274,19 @@ def test_a_locked_guardian_is_removed_only_by_retiring_it_and_that_is_told(stage
     alert = stage.bwm.wait_for_alert(guardian="lost", kind="guardian.retired")
     assert alert["severity"] == "critical"
     assert "locked(2)" in alert["body"]
+
+
+def test_a_theft_that_a_removed_guardian_was_told_of_is_told_again_to_one_of_the_same_name(stage):
+    [actor] = stage.cast(["anew"])
+    coin = actor.coins.pop()
+    thief = stage.node.new_address(wallet="thief")
+    draft = Draft([(coin, FINAL)], [(coin.sats - FEE, script_of(stage.node, thief))])
+    txid = stage.node.send(actor.signer.sign(draft).hex())
+    first = stage.bwm.wait_for_event("guardian.seen", txid=txid)
+    stage.bwm("remove-guardian", "anew")
+
+    stage.register([actor])
+
+    wait_until(lambda: len(stage.bwm.events("guardian.seen", txid=txid)) == 2, "the theft told again")
+    assert stage.bwm.events("guardian.seen", txid=txid)[0]["key"] == first["key"]
+    wait_until(lambda: len(stage.bwm.delivered(txid=txid)) >= 2, "its second alert")

@@ -1,5 +1,8 @@
 """When the chain changes its mind, sightings end as the new chain has them, with one event for each change."""
 
+import sqlite3
+from contextlib import closing
+
 from regtest.node import wait_until
 
 
@@ -153,3 +156,20 @@ def test_a_node_that_lost_its_chain_is_followed_from_the_beginning(node, guarded
     assert guarded.status()["cursor"] == {"height": 3, "hash": node.tip}
     assert lost > 3
     assert standing(guarded, theft)[0] != "confirmed"
+
+
+def test_what_stands_below_the_fork_is_not_called_gone_where_few_blocks_are_kept(node, guarded, coin, thief):
+    theft = node.spend(coin, thief)
+    guarded.wait_for_event("trigger.seen", txid=theft)
+    node.mine(8)
+    guarded.wait_for_event("trigger.final", txid=theft)
+    wait_for_tip(guarded, node)
+    guarded.kill()
+    with closing(sqlite3.connect(guarded.database)) as database, database:
+        database.execute("DELETE FROM block WHERE height BETWEEN ? AND ?", (node.height - 10, node.height - 1))
+
+    node.reorg(3)
+    guarded.start()
+    wait_for_tip(guarded, node)
+
+    assert kinds(guarded, theft) == ["trigger.seen", "trigger.confirmed", "trigger.final"]
