@@ -63,7 +63,7 @@ class BacklogReader:
         It goes on to where the chain was read meanwhile, ``at``: a coin that is found in the past may have been spent
         in a block that was read while nobody knew the coin. ``breathe`` is called now and then.
         """
-        if self._stretch is None:
+        if self._stretch is None or self._stretch.last > at.height:  # the chain is shorter since a reorg
             self._stretch = self._next_stretch(at, breathe)
             return self._stretch is not None
         stretch = self._stretch

@@ -45,32 +45,45 @@ def take_up(cursor_height: int, shared: Mapping[BlockRef, int]) -> None:
     which. Call inside a transaction, after the watch list was loaded.
     """
     for known, height in shared.items():
-        sql = "UPDATE backlog SET next_height = ? WHERE until_height IS NULL AND known_hash = ? AND next_height > ?"
-        raw.run(sql, height + 1, known.hash, height + 1)
+        sql = "UPDATE backlog SET known_height = ? WHERE until_height IS NULL AND known_hash = ? AND known_height > ?"
+        raw.run(sql, height, known.hash, height)
+    sql = "UPDATE backlog SET next_height = known_height + 1 WHERE until_height IS NULL AND next_height > known_height"
+    raw.run(sql)
     raw.run("UPDATE backlog SET until_height = ? WHERE until_height IS NULL", cursor_height)
     finish(cursor_height)
 
 
 def next_stretch(longest: int) -> tuple[int, int] | None:
-    """The first and the last height to be read next, for all who wait at the first; None when nobody waits."""
+    """The first and the last height to be read next, for all who wait at the first; None when nobody waits.
+
+    It ends where somebody else joins, and where the look-up of a newcomer ends.
+    """
     sql = "SELECT MIN(next_height) FROM backlog WHERE until_height IS NOT NULL AND next_height > ?"
     [[first]] = raw.rows(sql, -1)
     if first is None:
         return None
     [[joined]] = raw.rows(sql, first)
-    return first, min(first + longest, joined or first + longest) - 1
+    known = "SELECT MIN(known_height) FROM backlog WHERE until_height IS NOT NULL AND next_height = ?"
+    [[looked_up]] = raw.rows(known + " AND known_height >= next_height", first)
+    ends = [first + longest - 1]
+    ends += [] if joined is None else [joined - 1]
+    ends += [] if looked_up is None else [looked_up]
+    return first, min(ends)
 
 
 def scripts(height: int, at_most: int) -> list[bytes] | None:
     """All that those who wait at a height can be found by; None when that is more than scripts, or too many.
 
-    A coin of a script is found by the script. A coin that was unspent when it was registered has no past.
+    A coin of a script is found by the script. A coin that was unspent when it was looked up has no past up to the
+    block as of which it was looked up: it may be spent in the next.
     """
     beyond_scripts = """
         SELECT 1 FROM backlog JOIN trigger
         ON trigger.vault_id = backlog.vault_id OR trigger.guardian_id = backlog.guardian_id
-        WHERE until_height IS NOT NULL AND next_height = ? AND (kind = 'txid' OR kind = 'outpoint' AND EXISTS (
-            SELECT 1 FROM watch WHERE watch.trigger_id = trigger.id AND watch.sats IS NULL
+        WHERE until_height IS NOT NULL AND next_height = ? AND (kind = 'txid' OR kind = 'outpoint' AND (
+            known_height IS NULL OR next_height > known_height OR EXISTS (
+                SELECT 1 FROM watch WHERE watch.trigger_id = trigger.id AND watch.sats IS NULL
+            )
         )) LIMIT 1
     """
     of_owners = """

@@ -1,7 +1,15 @@
 """The past of vaults that are added late: by the node's filters where it has some, else block by block."""
 
+import time
+
 import pytest
 
+from bwm import config
+from bwm.chain.network import network
+from bwm.daemon.connect import connect
+from bwm.daemon.registration import Wish, prepare
+from bwm.db import new_vaults
+from bwm.db.database import Database
 from regtest.node import wait_until
 
 BLOCKS = 40
@@ -80,3 +88,19 @@ def test_what_is_not_read_yet_is_said(node, bwm, address):
         bwm("add-vault", name, "--address", address, "--birthday", 1)
 
     assert "the past of a, b, c and 2 more is still being read" in bwm.status()["not_covered"]
+
+
+def test_a_theft_mined_between_the_look_up_and_the_taking_up_of_a_coin_is_found(node, bwm, address, thief):
+    coin = node.pay(address, 1_000_000)
+    node.mine()
+    settings = config.load(bwm.config)
+    prepared = prepare([Wish("cold", outpoints=(coin,))], network("regtest"), connect(settings))
+    theft = node.spend(coin, thief)
+    node.mine()
+    bwm.start()  # it reads this block, and nobody watches for the coin
+
+    database = Database(settings.database_url, settings.network)
+    with database.connection():
+        new_vaults.add(database, prepared.vaults, int(time.time()))
+
+    bwm.wait_for_event("trigger.confirmed", txid=theft)

@@ -106,6 +106,7 @@ def _single(channel: SimChannel) -> Iterator[Single]:
 def repeats_have_a_reason(facts: Facts) -> Iterator[Violation]:
     """Attempts are numbered, a repeat after doubt is marked, and nothing else is repeated before its time."""
     alerts = {alert.id: alert for alert in facts.rows(_ALERTS)}
+    rises = _rises(facts)
     for channel in facts.tower.channels:
         by_alert: dict[str, list[Single]] = defaultdict(list)
         for sending in _single(channel):
@@ -115,20 +116,32 @@ def repeats_have_a_reason(facts: Facts) -> Iterator[Violation]:
             if alert_id not in alerts:
                 yield Violation("false", f"{channel.name} was told of alert {alert_id}, which is not written down")
                 continue
-            yield from _repeats(facts, alerts[alert_id], channel.name, sendings)
+            yield from _repeats(facts, alerts[alert_id], channel.name, sendings, rises)
 
 
-def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[Single]) -> Iterator[Violation]:
+Rises = dict[tuple[str, str], set[int]]
+"""When what made an alert as grave as it was came to pass, by the alert's id and the severity: some channels hear of
+it only later."""
+
+
+def _rises(facts: Facts) -> Rises:
+    when = {event.seq: event.at for event in facts.events}
+    found: Rises = defaultdict(set)
+    for channel in facts.tower.channels:
+        for each in _single(channel):
+            found[each.alert_id, each.severity].add(when.get(each.event or 0, each.at))
+    return found
+
+
+def _repeats(
+    facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[Single], rises: Rises
+) -> Iterator[Violation]:
     name = f"{alert.id} on {channel}"
     in_doubt = False
     number = 0
     previous: Single | None = None
-    when = {event.seq: event.at for event in facts.events}
-    severity, risen_at = "", 0  # what made it as grave as it is
     tried_at = 0
     for sending in sendings:
-        if sending.severity != severity:
-            severity, risen_at = sending.severity, when.get(sending.event or 0, sending.at)
         if sending.attempt is not None:
             if sending.attempt <= number:
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} after {number}")
@@ -138,7 +151,7 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} may be a repeat and does not say so")
             was_due = tried_at > sending.at  # before the clock was set back, and what is tried since then goes on
             is_told = previous.arrived and not previous.doubtful
-            if is_told and not was_due and _is_too_soon(alert, previous, sending, risen_at):
+            if is_told and not was_due and _is_too_soon(alert, previous, sending, rises):
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} tells again what was told")
         in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
         tried_at = sending.at
@@ -149,7 +162,7 @@ def _repeats(facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[
         yield from _after_the_answer(name, answer, sendings[answer.sendings[channel] :])
 
 
-def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single, risen_at: int) -> bool:
+def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single, rises: Rises) -> bool:
     """Whether the same news was repeated to a person earlier than the schedule of repeats has it."""
     if told.event != again.event or again.at < told.at:
         return False
@@ -160,7 +173,7 @@ def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single, risen_at: 
         case "warning":
             return wait < _DAY
     since = alert.since if told.at >= alert.since else alert.created_at
-    return all(wait < _until_next(told.at - begun) for begun in (since, risen_at))
+    return all(wait < _until_next(told.at - begun) for begun in (since, *rises[alert.id, told.severity]))
 
 
 def _until_next(age: int) -> int:
