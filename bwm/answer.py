@@ -10,7 +10,7 @@ from base64 import b32encode
 from hashlib import scrypt, sha256
 
 LENGTH = 8
-"""Letters and digits: 40 bits. Ten guesses in ten minutes hit one of ten thousand codes once in two hundred years."""
+"""Letters and digits: 40 bits. Sixty guesses in ten minutes hit one of ten thousand codes once in thirty years."""
 
 KEY_BYTES = 32
 

@@ -77,12 +77,17 @@ class Answering:
         database: Database,
         clock: Clock,
         may_answer: Callable[[str], bool] = lambda alert_id: True,
+        token: str | None = None,
     ) -> None:
-        """``may_answer``: whether whoever types codes may answer the alert of this id."""
+        """``may_answer``: whether whoever types codes may answer the alert of this id.
+
+        ``token``: the name of the one by which they come; None: from this machine.
+        """
         self._config = config
         self._database = database
         self._clock = clock
         self._may_answer = may_answer
+        self._token = token
 
     def answer(self, text: str, by: str) -> Answered:
         """What a person at this machine typed: the beginning of an alert's id, or the code of a message.
@@ -113,7 +118,7 @@ class Answering:
 
     def _by_code(self, typed: str, by: str | None) -> Answered:
         code, now = tidy(typed), self._clock.now()
-        if answers.wrong_codes(now) >= GUESSES:
+        if answers.guesses(self._token, now).are_spent:
             raise CodeRefused(
                 f"Too many wrong codes were typed: none is looked at for {GUESSES_SPAN_S // 60} minutes. "
                 "On this machine, acknowledge by the alert's id: bwm alerts, bwm ack ALERT."
@@ -142,17 +147,22 @@ class Answering:
     def _refuse(self, words: str, proof: answers.Proof | None) -> None:
         """Somebody mistyped, or guesses. The last guess that is looked at is told louder than those before."""
         now = self._clock.now()
-        guesses = answers.wrong_codes(now) + 1
+        guesses = answers.guesses(self._token, now).own + 1
         severity = Severity.HIGH if guesses >= GUESSES else Severity.WARNING
         about = f"; it was of alert {proof.alert_id} on channel {proof.channel}" if proof else ""
+        place = f" with token {self._token}" if self._token else ""
         case = f"codes/{now // GUESSES_SPAN_S}"
         event = Event(
             key=fact_key(self._config.network, REFUSED, now, journal.last_seq()),
             kind=REFUSED,
             at=now,
             network=self._config.network,
-            reason=f"somebody typed {words}{about}: nothing was acknowledged (attempt {guesses} of {GUESSES})",
-            detail={"case": case, **({"alert": proof.alert_id, "channel": proof.channel} if proof else {})},
+            reason=f"somebody{place} typed {words}{about}: nothing was acknowledged (attempt {guesses} of {GUESSES})",
+            detail={
+                "case": case,
+                "token": self._token,
+                **({"alert": proof.alert_id, "channel": proof.channel} if proof else {}),
+            },
         )
         change = AlertChange(f"bwm/{case}", event, severity)
         commit(self._database, Changes(events=(event,), alerts=(change,)), targets_of(self._config), now)

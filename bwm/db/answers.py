@@ -1,5 +1,6 @@
 """What people answer to alerts: acknowledged, taken back, put off; and the codes that prove who has read what."""
 
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,8 +14,10 @@ from bwm.db.alerts import ACKNOWLEDGED, OPEN
 from bwm.event import Event, fact_key
 
 GUESSES = 10
+GUESSES_OF_TOKENS = 50
 GUESSES_SPAN_S = 600
-"""So many wrong codes in so many seconds are looked at; what is typed after that is refused unseen."""
+"""So many wrong codes in so many seconds are looked at, of the machine or of one token, and of all tokens together;
+what is typed after that is refused unseen."""
 
 REFUSED = "alert.code_refused"
 
@@ -160,8 +163,26 @@ def _messages() -> Iterator[tuple[str, str, int, int, bool]]:
                 yield alert.id, order.target, turn, revision, not (is_open and turn == alert.round)
 
 
-def wrong_codes(now: int) -> int:
-    """How many wrong codes were typed lately; one more than GUESSES: enough to look at no more."""
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """The wrong codes of late: of whoever types now, and of all tokens together. ``token`` None: at the machine."""
+
+    token: str | None
+    own: int
+    of_tokens: int
+
+    @property
+    def are_spent(self) -> bool:
+        """Whether no more is looked at. Others' guesses count against nobody who has typed all codes rightly."""
+        if self.own >= GUESSES:
+            return True
+        return self.token is not None and self.own > 0 and self.of_tokens >= GUESSES_OF_TOKENS
+
+
+def guesses(token: str | None, now: int) -> Guesses:
+    """What was guessed lately. ``token``: the name of the one that types; None: somebody at the machine."""
     event = schema.Event
     lately = (event.kind == REFUSED) & (event.at > now - GUESSES_SPAN_S) & (event.at <= now)
-    return int(event.select(fn.COUNT(event.seq)).where(lately).scalar())
+    rows: Any = event.select(event.detail).where(lately)
+    typed_by = [json.loads(row.detail).get("token") for row in rows]
+    return Guesses(token, typed_by.count(token), len(typed_by) - typed_by.count(None))

@@ -13,6 +13,7 @@ from bwm.answer import code
 from bwm.api.v1.openapi import document
 from bwm.api.v1.operations import OPERATIONS
 from bwm.daemon.answering import KEY_FILE
+from bwm.db.answers import GUESSES
 from regtest.node import wait_until
 from tests.api.calls import assert_problem, vault_name
 from tests.api.wallet import ask
@@ -101,6 +102,9 @@ def test_x15_and_x16_tokens_cannot_see_learn_of_or_touch_each_others(tower, call
     assert [alert["id"] in event["reason"] for event in guesses] == [False, True]
     mine = call("GET", f"/v1/events?vault={hers}", token=alice).json["items"]
     assert {event["vault"] for event in mine} == {hers}
+    for _ in range(GUESSES + 1):
+        assert call("POST", "/v1/ack", {"code": "aaaa-aaaa"}, token=bob).body == wrong.body
+    assert len(tower.bwm.events(kind="alert.code_refused")) == before + GUESSES
     assert call("POST", "/v1/ack", {"code": typed}, token=alice).json["result"] == "acknowledged"
 
 

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from bwm.config_alerts import AlertsConfig
 from bwm.daemon.answering import Answering, CodeRefused, answer_key
 from bwm.daemon.targets import targets_of
 from bwm.db import alerts, answers, journal, outbox, schema
-from bwm.db.answers import GUESSES, GUESSES_SPAN_S, Outcome
+from bwm.db.answers import GUESSES, GUESSES_OF_TOKENS, GUESSES_SPAN_S, Outcome
 from bwm.db.database import Database
 from bwm.errors import UsageError
 from bwm.secret import Secret
@@ -121,6 +122,45 @@ def test_after_ten_guesses_even_the_right_code_is_not_looked_at_for_a_while(conf
     assert [alert.severity for alert in alerts.listed() if "codes" in alert.case] == ["high"]
     house.clock.pass_to(NOW + GUESSES_SPAN_S)
     assert answering.by_code(code_on(config)).outcome is Outcome.DONE
+
+
+def guess(answering, times):
+    for number in range(times):
+        with pytest.raises(CodeRefused):
+            answering.by_code(code(bytes(32), "guess", "phone", 0, number))
+
+
+def by_tokens(config, house, *tokens):
+    """Who comes with each of these; without duress codes, which take a while to compare."""
+    plain = replace(config, alerts=AlertsConfig())
+    return [Answering(plain, house.database, house.clock, token=token) for token in tokens]
+
+
+def test_x18_guesses_by_one_token_keep_nobody_else_from_answering(config, house, answering):
+    thief, owner = by_tokens(config, house, "stolen", "phone")
+    guess(owner, 1)
+    guess(thief, GUESSES + 3)
+    assert [event.detail["token"] for event in journal.read(kind="alert.code_refused")] == [
+        "phone",
+        *["stolen"] * GUESSES,
+    ]
+    with pytest.raises(CodeRefused, match="Too many"):
+        thief.by_code(code_on(config))
+    assert owner.by_code(code_on(config)).outcome is Outcome.DONE
+    assert answering.by_code(code_on(config, "sister")).outcome is Outcome.ALREADY
+    house.clock.pass_to(NOW + GUESSES_SPAN_S)
+    assert thief.by_code(code_on(config)).outcome is Outcome.ALREADY
+
+
+def test_x18_many_tokens_guess_no_more_than_so_much_and_lock_out_nobody_who_types_rightly(config, house):
+    *thieves, owner, machine = by_tokens(config, house, *(f"stolen-{number}" for number in range(8)), "owner", None)
+    for thief in thieves:
+        guess(thief, GUESSES)
+    refused = [event.detail["token"] for event in journal.read(kind="alert.code_refused")]
+    assert len(refused) == GUESSES_OF_TOKENS + 3  # each of those who came later was heard once
+    assert owner.by_code(code_on(config)).outcome is Outcome.DONE
+    guess(machine, GUESSES)
+    assert len(journal.read(kind="alert.code_refused")) == len(refused) + GUESSES
 
 
 def test_who_sits_at_the_machine_may_still_answer_by_id(answering):

@@ -57,7 +57,7 @@ def _acknowledge(around: Surroundings, call: Call) -> Reply:
     def may_answer(alert_id: str) -> bool:
         return any(True for _ in seen_alerts(call.holder, alerts.of_ids([alert_id])))
 
-    answering = Answering(around.config, around.database, around.clock, may_answer)
+    answering = Answering(around.config, around.database, around.clock, may_answer, call.holder.name)
     try:
         answered = answering.by_code(call.body["code"], call.body.get("by"))
     except CodeRefused as error:  # which of its reasons it was could tell of others
