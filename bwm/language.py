@@ -93,10 +93,4 @@ def names() -> tuple[str, ...]:
     return (ENGLISH_NAME, *sorted(found))
 
 
-def nearest(tag: str | None) -> Language:
-    """The language for a tag of BCP 47 (``es-MX``), such as telephones give; English for what bwm does not speak."""
-    name = (tag or "").replace("_", "-").partition("-")[0].lower()
-    return language(name if name in names() else ENGLISH_NAME)
-
-
 ENGLISH = Language(ENGLISH_NAME, gettext.NullTranslations())

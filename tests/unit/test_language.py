@@ -7,7 +7,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from bwm.cli.commands import ENTRIES
-from bwm.language import ENGLISH, language, names, nearest
+from bwm.language import ENGLISH, language, names
 from tests.catalogues import LOCALE, plurals, sentences
 
 OTHERS = [name for name in names() if name != "en"]
@@ -103,14 +103,6 @@ def test_a_time_always_says_its_zone(zone, at, shown):
 )
 def test_a_duration_is_as_rough_as_it_is_useful(seconds, words):
     assert ENGLISH.duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("tag", "name"),
-    [("es-MX", "es"), ("ES", "es"), ("de_AT", "de"), ("fr-FR", "en"), ("", "en"), (None, "en"), ("constructor", "en")],
-)
-def test_the_nearest_language_is_found_for_any_tag(tag, name):
-    assert nearest(tag).name == name
 
 
 def test_there_is_no_language_without_a_catalogue():

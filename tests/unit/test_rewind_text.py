@@ -5,6 +5,17 @@ import pytest
 from bwm.daemon.rewind.text import push_text
 
 
+def test_a_message_whole():
+    assert push_text("en-GB", "Savings", 2, 1, 0) == (
+        "🚨 Vault security alert 🚨",
+        "Somebody without permission is opening wallet 'Savings', vault #2, right now. Act at once!",
+    )
+    assert push_text("es-MX", "Mi cartera", 12_345, 2, 7200) == (
+        "🚨 Alerta de seguridad 🚨",
+        "Alguien sin permiso está abriendo la cartera 'Mi cartera', bóveda #12345, hace 2 horas. ¡Actúa de inmediato!",
+    )
+
+
 @pytest.mark.parametrize("locale", ["es", "ES", "es-MX", "Es-419"])
 def test_spanish(locale):
     title, body = push_text(locale, "Mi cartera", 2, 1, 0)
@@ -12,8 +23,11 @@ def test_spanish(locale):
     assert "'Mi cartera', bóveda #2, ahora mismo" in body
 
 
-@pytest.mark.parametrize("locale", ["en", "en-US", "es_MX", "fr-FR", "", "constructor", "__class__", "x" * 64])
+@pytest.mark.parametrize(
+    "locale", ["en", "en-US", "es_MX", "fr-FR", "de", "de-AT", "", "constructor", "__class__", "x" * 64]
+)
 def test_english_for_everybody_else(locale):
+    """Also where there is a catalogue: the wallet itself would be in English."""
     _, body = push_text(locale, "Savings", 2, 1, 0)
     assert "'Savings', vault #2, right now" in body
 

@@ -1,57 +1,31 @@
 """What a RewindBitcoin device is told, in the language of its owner. Names stay as their owner wrote them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from bwm.language import ENGLISH, Language, language
 
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    title: str
-    before_name: str
-    before_number: str
-    before_since: str
-    end: str
-    now: str
-    ago: str
-    units: Mapping[int, tuple[str, str]]  # seconds of a unit: one of it, several of it
-
-
-_ENGLISH = _Words(
-    title="🚨 Vault security alert 🚨",
-    before_name="Somebody without permission is opening wallet '",
-    before_number="', vault #",
-    before_since=", ",
-    end=". Act at once!",
-    now="right now",
-    ago="{} {} ago",
-    units={86_400: ("day", "days"), 3600: ("hour", "hours"), 60: ("minute", "minutes"), 1: ("second", "seconds")},
-)
-
-_SPANISH = _Words(
-    title="🚨 Alerta de seguridad 🚨",
-    before_name="Alguien sin permiso está abriendo la cartera '",
-    before_number="', bóveda #",
-    before_since=", ",
-    end=". ¡Actúa de inmediato!",
-    now="ahora mismo",
-    ago="hace {} {}",
-    units={86_400: ("día", "días"), 3600: ("hora", "horas"), 60: ("minuto", "minutos"), 1: ("segundo", "segundos")},
-)
-
-LANGUAGES = {"en": _ENGLISH, "es": _SPANISH}
+LANGUAGES = ("en", "es")
+"""Those that the wallet itself speaks: it is told in English for any other, whatever catalogues there are."""
 
 
 def push_text(locale: str, wallet_name: str, vault_number: int, attempt: int, age_s: int) -> tuple[str, str]:
     """Title and body. ``locale``: a BCP 47 tag; what is neither English nor Spanish gets English."""
-    words = LANGUAGES.get(locale.partition("-")[0].lower(), _ENGLISH)
-    since = words.now if attempt <= 1 else _ago(words, age_s)
-    parts = (words.before_name, wallet_name, words.before_number, str(vault_number), words.before_since, since)
-    return words.title, "".join((*parts, words.end))
+    name = locale.partition("-")[0].lower()
+    words = language(name) if name in LANGUAGES else ENGLISH
+    since = words.say("right now") if attempt <= 1 else _ago(words, max(0, age_s))
+    body = words.say(
+        "Somebody without permission is opening wallet '{wallet}', vault #{vault}, {since}. Act at once!",
+        wallet=wallet_name,
+        vault=vault_number,
+        since=since,
+    )
+    return words.say("🚨 Vault security alert 🚨"), body
 
 
-def _ago(words: _Words, age_s: int) -> str:
+def _ago(words: Language, age_s: int) -> str:
     """The largest whole unit only."""
-    for seconds, (one, several) in words.units.items():
-        if (count := max(0, age_s) // seconds) or seconds == 1:
-            return words.ago.format(count, one if count == 1 else several)
-    raise AssertionError("a second is the smallest unit")
+    if days := age_s // 86_400:
+        return words.count("{number} day ago", "{number} days ago", days)
+    if hours := age_s // 3600:
+        return words.count("{number} hour ago", "{number} hours ago", hours)
+    if minutes := age_s // 60:
+        return words.count("{number} minute ago", "{number} minutes ago", minutes)
+    return words.count("{number} second ago", "{number} seconds ago", age_s)
