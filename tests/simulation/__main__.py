@@ -1,6 +1,7 @@
 """Replay one seed, or run a campaign: see ``python -m tests.simulation --help``."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -32,6 +33,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="replay this one, and say what happened")
     parser.add_argument("--seeds", type=int, default=100, help="how many to run")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no more when so many have passed")
     parser.add_argument("--steps", type=int, default=300, help="in each seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), help="plant this bug")
@@ -77,6 +79,8 @@ def _campaign(options: argparse.Namespace) -> int:
             _tell(outcome, options.steps)
             if options.until_failure:
                 break
+        if time.monotonic() - started > 60 * options.minutes:
+            break
         if sys.stderr.isatty():
             print(f"\r{report.seeds}/{options.seeds} ", end="", file=sys.stderr)
     print(report.table())

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from tests.simulation import mutants_responses as mutants
+from tests.simulation.facts import Violation
 from tests.simulation.simulation import Outcome, run
 
 REPLAY = "PYTHONHASHSEED=0 python -m tests.simulation --seed {seed} --steps {steps}"
@@ -97,7 +98,7 @@ class Report:
 
 def outcomes(seeds: Sequence[int], steps: int, jobs: int, mutant: str | None = None) -> Iterator[Outcome]:
     """Run the seeds, each one whole, in any order."""
-    work = partial(run_quietly, steps=steps, mutant=mutant)
+    work = partial(_run_to_its_end, steps=steps, mutant=mutant)
     if jobs == 1:
         yield from map(work, seeds)
         return
@@ -106,6 +107,14 @@ def outcomes(seeds: Sequence[int], steps: int, jobs: int, mutant: str | None = N
             yield from pool.map(work, seeds, chunksize=_SEEDS_AT_ONCE)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _run_to_its_end(seed: int, steps: int, mutant: str | None) -> Outcome:
+    """A seed that ends with an exception must not take the whole campaign along."""
+    try:
+        return run_quietly(seed, steps, mutant)
+    except Exception as error:
+        return Outcome(seed, violations=[Violation("crash", repr(error))])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bwm.daemon.targets import targets_of
 from bwm.db import journal, orders, responses
 from bwm.db.broadcasts import order_by_hand, refuse_begun
 from bwm.db.commit import commit
-from bwm.errors import NodeError, UsageError
+from bwm.errors import Damaged, NodeError, UsageError
 from bwm.plan import plan_operation
 from bwm.plan_response import plan_done
 from bwm.response.deadline import Lock
@@ -107,7 +107,7 @@ class Operator:
                     added = responses.add(vault, RESPONSE, found.lock, budget, found.steps, found.judgement, now)
                     done = plan_done("response.added", NETWORK, now, journal.last_seq(), "added", vault, added.name)
                     commit(tower.database, done, (), now)
-        except (NodeError, UsageError):
+        except (Damaged, NodeError, UsageError):
             self.counts["response not kept"] += 1
             return
         self.kept[vault] = Kept(vault, ladder, budget)

@@ -16,7 +16,7 @@ from bwm.daemon.register_guardian import look_up
 from bwm.daemon.registration import Prepared, Wish, prepare
 from bwm.db import alerts, guardians, new_vaults, schema, vaults
 from bwm.db.answers import Outcome
-from bwm.errors import NodeError, UsageError
+from bwm.errors import Damaged, NodeError, UsageError
 from bwm.severity import Severity
 from tests.simulation.channel import alerts_of
 from tests.simulation.node import script_at
@@ -106,7 +106,7 @@ class People:
             with self.tower.reaper.paused():
                 self.tower.node.scanned = frozenset()
                 return prepare([wish], _NETWORK, self.tower.node, GAP_LIMIT)
-        except (NodeError, UsageError):
+        except (Damaged, NodeError, UsageError):
             self._count("registration failed")
             return None
 
@@ -188,7 +188,7 @@ class People:
             with tower.reaper.paused():
                 node.scanned = frozenset()
                 found = look_up(wish, _NETWORK, node, tower.clock.now()).guardian
-        except (NodeError, UsageError):
+        except (Damaged, NodeError, UsageError):
             self._count("registration failed")
             return
         coins, chain = node.scanned, frozenset(self.world.ledger.chain)
