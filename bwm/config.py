@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bwm.chain.address import script_of_address
 from bwm.chain.network import NETWORKS
 from bwm.chain.network import network as network_of
-from bwm.config_alerts import AlertsConfig, DrillConfig, read_alerts, read_drill
+from bwm.config_alerts import AlertsConfig, CheckInConfig, DrillConfig, read_alerts, read_check_in, read_drill
 from bwm.config_api import ApiConfig, api_config
 from bwm.config_policies import AnnouncementsConfig, WebhookConfig, read_announcements, read_webhooks
 from bwm.errors import BadAddress, ConfigError
@@ -126,6 +126,7 @@ class Config:
     tor_proxy: tuple[str, int] = DEFAULT_PROXY  # of the channels that must go through it
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     drill: DrillConfig = field(default_factory=DrillConfig)
+    check_in: CheckInConfig | None = None
     api: ApiConfig | None = None
     sealing_key: Secret | None = None  # 64 hexadecimal digits; None: the one in the state directory
     responses: ResponsesConfig = ResponsesConfig()
@@ -200,6 +201,7 @@ def read(top: Table, network: str | None = None) -> Config:
         peer_nodes=_peer_nodes(top),
         alerts=read_alerts(top.table("alerts"), people),
         drill=read_drill(top.table("drill")),
+        check_in=read_check_in(top.table("check_in")),
         api=api_config(top.table("api"), top.table("metrics"), network),
         sealing_key=top.secret("sealing_key"),
         responses=_responses(top.table("responses"), network),

@@ -1,4 +1,4 @@
-"""The settings of alerts and drills: [alerts] and [drill]."""
+"""The settings of alerts, drills and check-ins: [alerts], [drill] and [check_in]."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,6 +15,7 @@ from bwm.toml import Table
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _SEAL = re.compile(r"scrypt:[0-9a-f]{32}:[0-9a-f]{64}")
 _DAY = 86400
+_LONGEST_PERIOD_S = 3650 * _DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ class DrillConfig:
     every_s: int | None = None
     answer_within_s: int = _DAY
     vault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInConfig:
+    """How often the owner must give a sign of life. Spans are seconds."""
+
+    period_s: int
+    grace_s: int = 7 * _DAY
+    remind_s: int = 0  # so long before the end of the period people are reminded; 0: they are not
+    severity: Severity = Severity.CRITICAL  # of the last stage
 
 
 def read_alerts(table: Table, people: Collection[str]) -> AlertsConfig:
@@ -56,6 +67,25 @@ def read_drill(table: Table) -> DrillConfig:
     every_s = table.duration("every", 0, _DAY, 366 * _DAY)
     settings = DrillConfig(every_s or None, table.duration("answer_within", _DAY, 60, 7 * _DAY), table.text("vault"))
     table.finish()
+    return settings
+
+
+def read_check_in(table: Table) -> CheckInConfig | None:
+    """[check_in]; None: no sign of life is wanted. Raises ConfigError."""
+    period_s = table.duration("period", 0, 3600, _LONGEST_PERIOD_S)
+    settings = CheckInConfig(
+        period_s=period_s,
+        grace_s=table.duration("grace", 7 * _DAY, 3600, _LONGEST_PERIOD_S),
+        remind_s=table.duration("remind", period_s // 10, 0, _LONGEST_PERIOD_S),
+        severity=Severity(table.choice("severity", list(Severity)[2:], Severity.CRITICAL)),
+    )
+    table.finish()
+    if not period_s:
+        if table.content:
+            raise table.error('check_in needs a period, like period = "30d"; to want no check-ins, remove the section')
+        return None
+    if settings.remind_s >= period_s:
+        raise table.error("remind must be shorter than period: people are reminded so long before its end", "remind")
     return settings
 
 

@@ -15,10 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config config_api config_policies language logs seal"
+GROUND = "errors clock secret severity toml config config_alerts config_api config_policies language logs seal"
 PURE = (
-    "chain watch guardian event order hold answer drill policy health plan plan_guardian plan_policies plan_deeds "
-    "wording plan_response response"
+    "chain watch guardian event order hold answer drill check_in policy health plan plan_guardian plan_policies "
+    "plan_deeds wording plan_response response"
 )
 WORLD = "node db actions channels"
 
@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "order": "errors severity",
     "hold": "severity",
     "drill": "chain event plan severity watch",
+    "check_in": "clock event plan severity",
     "answer": "",
     "health": "clock event severity",
     "policy": "chain errors event guardian health order severity toml watch",

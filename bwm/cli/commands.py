@@ -69,6 +69,7 @@ ENTRIES = (
     Entry(
         "Acting", "cancel-announcement", "announce", "Take an announcement back: the spend is told as loudly as any."
     ),
+    Entry("Acting", "check-in", "check_in", "Say that you are well: the dead-man switch begins anew."),
     Entry("Looking", "events", "events", "Show the journal, and follow it."),
     Entry("Upkeep", "import-rewind", "import_rewind", "Take over the wallets of another RewindBitcoin watchtower."),
     Entry("Upkeep", "add-token", "tokens", "Let a program call the API."),

@@ -56,6 +56,7 @@ def _show(facts: dict[str, Any], clear: bool) -> None:
             ("covered", "yes" if facts["covered"] else "NO"),
             ("watched", f"{facts['triggers']} triggers, {facts['vaults']} vaults"),
             ("open alerts", facts["open_alerts"]),
+            *([("check-in", _check_in_in_words(facts["check_in"]))] if facts["check_in"] else []),
         ]
     )
     for gap in facts["not_covered"]:
@@ -65,6 +66,13 @@ def _show(facts: dict[str, Any], clear: bool) -> None:
         click.echo(f"channel {channel['name']}: {state}; last delivered: {channel['last_delivered_at'] or 'never'}")
     if not facts["channels"]:
         output.note("There is no channel, so nobody will be told. Add one: bwm add-channel phone")
+
+
+def _check_in_in_words(check_in: dict[str, Any]) -> str:
+    if check_in["due_at"] is None:
+        return "none is due before the daemon's next start"
+    state = "due" if not check_in["overdue"] else f"{str(check_in['stage']).upper()}, was due"
+    return f"{state} until {check_in['due_at']}; last: {check_in['last'] or 'never'}"
 
 
 def _node_in_words(node: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from bwm.daemon.follow_mempool import MempoolFollower
 from bwm.daemon.loop import Loop
 from bwm.daemon.probe import CoinProbe
 from bwm.daemon.read_backlog import BacklogReader
+from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_proofs import ProofWatch
@@ -74,6 +75,7 @@ class Parts:
     host: HostWatch
     drills: DrillWatch
     proofs: ProofWatch
+    check_in: CheckInWatch
 
 
 class Ingest(Loop):
@@ -163,6 +165,7 @@ class Ingest(Loop):
                 self._parts.health.look()
                 self._parts.proofs.look()
                 self._parts.drills.look()
+                self._parts.check_in.look()
         except DatabaseUnwritable as error:
             self._parts.health.begin("database", str(error))
 
@@ -267,6 +270,7 @@ class Ingest(Loop):
         self._parts.health.end("network")
         info = self._parts.node.info()
         self._parts.host.look(info)
+        self._parts.check_in.hear(info.median_time)
         self._is_syncing = info.initial_block_download
         if self._is_syncing:
             self._parts.health.begin("syncing", f"block {info.height} of {info.headers}")

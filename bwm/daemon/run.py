@@ -44,6 +44,7 @@ from bwm.daemon.rewind.notice import retired
 from bwm.daemon.rewind.push import NAME as PUSH
 from bwm.daemon.rewind.push import PushWorker
 from bwm.daemon.targets import targets_of
+from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_peers import PeerWatch
@@ -290,6 +291,7 @@ class Daemon:
             health=health,
             drills=DrillWatch(config, database, clock, rehearsal),
             proofs=ProofWatch(config, clock, health),
+            check_in=CheckInWatch(config, database, writer, clock, lambda: health.blind_since is not None),
             host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
         )
 

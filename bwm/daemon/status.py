@@ -6,6 +6,7 @@ from bwm import __version__
 from bwm.clock import rfc3339
 from bwm.config import Config
 from bwm.daemon import progress
+from bwm.daemon.checking_in import standing_of
 from bwm.daemon.connect import connect
 from bwm.daemon.lock import has_started, is_held
 from bwm.daemon.watch_health import CAUGHT_UP, SEEN_AT, STUCK_S, TOPICS, stored
@@ -51,6 +52,7 @@ def status(config: Config, now: int) -> dict[str, Any]:
         "vaults": vaults.count(),
         "triggers": vaults.count_triggers(),
         "open_alerts": alerts.count_open(),
+        "check_in": standing_of(config.check_in, now) if config.check_in else None,
         "channels": [_channel(channel.name, config.alerts.prove_every_s, now) for channel in config.channels],
     }
 

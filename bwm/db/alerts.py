@@ -1,7 +1,7 @@
 """Alerts: one case each, opened once and kept up to date, and who is told of them. For their answers see answers.py."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,20 @@ def find(text: str) -> schema.Alert:
     if len(rows) > 1 and rows[0].id != text.lower():
         raise UsageError(f"More than one alert begins with {text!r}. Give more of its id; `bwm alerts` lists them.")
     return rows[0]
+
+
+def was_told(case: str, but_on: Collection[str]) -> bool:
+    """Whether a channel has told how grave an alert is now, or a person has answered that.
+
+    ``but_on``: channels that count only where the alert goes to no others.
+    """
+    alert: Any = schema.Alert.get_or_none(schema.Alert.case == case)
+    if alert is None:
+        return False
+    orders: Any = outbox.of_alert(alert.id)
+    counted = [order for order in orders if order.target not in but_on] or orders
+    told = [order.told_revision for order in counted]
+    return any(revision is not None and revision >= alert.since_revision for revision in told)
 
 
 def open_drills() -> list[Any]:

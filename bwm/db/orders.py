@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bwm.db import blindness, journal, protection, raw, schema, settings
+from bwm.db import blindness, check_ins, journal, protection, raw, schema, settings
 from bwm.errors import UsageError
 from bwm.event import Event, fact_key
 from bwm.order import LEASE_S, State, Step, step
@@ -122,6 +122,8 @@ def _true_of_event(event: Event) -> set[str]:
     alert: Any = schema.Alert.get_or_none(schema.Alert.case == case_of(event))
     if alert is not None and alert.state == "acknowledged" and not alert.under_duress:  # a forced answer is none
         true.add("acknowledged")
+    if "check_in" in event.detail and check_ins.count().number > event.detail["check_in"]:
+        true.add("checked_in")
     events = journal.of_spend(event.vault, event.txid) if event.txid else []
     if any("announced" in one.detail for one in events):
         true.add("announced")

@@ -19,6 +19,7 @@ SCOPES = {
     "announce": "announce spends that will come",
     "metrics": "read the numbers for Prometheus, where others than this machine may",
     "ack": "acknowledge alerts, by the code of a message",
+    "check-in": "say that the owner is well, and nothing else",
 }
 """What a token may be for, each with what it allows."""
 

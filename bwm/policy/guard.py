@@ -12,6 +12,7 @@ from typing import Any
 
 UNLESS: Mapping[str, str] = {
     "acknowledged": "a person acknowledged the alert",
+    "checked_in": "somebody has checked in",
     "announced": "the spend was announced",
     "vanished": "the transaction is gone from mempool and chain",
     "blind": "this tower cannot see the chain",

@@ -1,7 +1,7 @@
 """The sentences for each kind of event: a headline, what happened, what bwm does next, what a person can do.
 
-Every text is marked for the catalogues. ``{height}``, ``{subject}``, ``{response}`` and ``{duration}`` are filled in
-where the event has them.
+Every text is marked for the catalogues. ``{height}``, ``{subject}``, ``{response}``, ``{duration}`` and ``{until}``, a
+time, are filled in where the event has them.
 """
 
 from collections.abc import Mapping
@@ -144,6 +144,11 @@ TITLES: Mapping[str, str] = {
     "drill.seen": mark("A drill was held"),
     "drill.missed": mark("Nobody answered a drill in time"),
     "drill.failed": mark("A drill could not be held"),
+    "deadman.checked_in": mark("Somebody has checked in"),
+    "deadman.due": mark("A check-in is due soon"),
+    "deadman.overdue": mark("Nobody has checked in: overdue"),
+    "deadman.missed": mark("Nobody has checked in: missed"),
+    "deadman.back": mark("Check-ins are in order again"),
     "alert.acknowledged": mark("Somebody has read an alert"),
     "alert.unacknowledged": mark("The answer to an alert was taken back"),
     "alert.snoozed": mark("An alert was put off"),
@@ -208,6 +213,9 @@ WHAT: Mapping[str, str] = {
     "response.buried": mark("The coins are where the response sends them."),
     "response.lost": mark("Another transaction has taken the coins, and that is final."),
     "channel.unproved": mark("It has delivered nothing for a long time."),
+    "deadman.due": mark("The owner has until {until} to give a sign of life."),
+    "deadman.overdue": mark("The owner has given no sign of life in time. It counts as missed from {until} on."),
+    "deadman.missed": mark("The owner has given no sign of life, and the time of grace was over at {until}."),
 }
 
 OVER = mark("It is over after {duration}.")
@@ -280,6 +288,9 @@ ADVICE: Mapping[str, str] = {
     "alert.duress": mark("Somebody may be in danger. Act as you have agreed."),
     "alert.code_refused": mark("If this was not you: somebody tries to silence alerts."),
     "channel.unproved": mark("Try it: bwm test-channel."),
+    "deadman.due": mark("Say that you are well: bwm check-in. To answer this alert is not enough."),
+    "deadman.overdue": mark("Say that you are well: bwm check-in. To answer this alert is not enough."),
+    "deadman.missed": mark("Look after the owner, and act as you have agreed. bwm check-in ends this."),
     "drill.missed": mark("In earnest, nobody would have come. Talk about it."),
     "drill.failed": mark("Look why: bwm drill."),
 }

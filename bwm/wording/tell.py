@@ -155,16 +155,20 @@ _IN_OWN_WORDS = frozenset(
 )
 """Families whose events have a reason that says more than a sentence for all of their kind can."""
 
+_ENDS = frozenset({"deadman.back"})
+"""Kinds that settle what an alert was about, besides the ends of troubles: there is nothing left to do."""
+
 _WITH_DETAILS = frozenset((health.GAP, health.CHAIN_REPLACED, health.RESTORED, health.STOPPED, health.AWOKE))
 
 
 def _values(event: Event, reader: Reader) -> dict[str, str]:
-    lasted_s = event.detail.get("lasted_s")
+    lasted_s, until = event.detail.get("lasted_s"), event.detail.get("until")
     return {
         "height": str(event.block.height) if event.block else "?",
         "response": str(event.detail.get("response", "")) if reader.may_know("vault") else "***",
         "subject": str(event.detail.get("subject", "")) if reader.may_know("vault") else "***",
         "duration": reader.language.duration(lasted_s) if isinstance(lasted_s, int) else "?",
+        "until": reader.time(until) if isinstance(until, int) else "?",
     }
 
 
@@ -302,7 +306,7 @@ def _response_to_come(one: Coming, telling: Telling, reader: Reader) -> str:
 
 def _what_to_do(about: Event, latest: Event, telling: Telling, reader: Reader) -> list[_Line]:
     say, lines = reader.language.say, []
-    if health.settles(latest.kind) is None:
+    if health.settles(latest.kind) is None and latest.kind not in _ENDS:
         advice = ADVICE.get(latest.kind) or ADVICE.get(about.kind) or ADVICE.get(about.kind.partition(".")[0])
         if advice:
             lines.append(_Line(say(advice)))

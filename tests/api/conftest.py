@@ -20,6 +20,9 @@ from tests.servers.expo import Expo
 from tests.vault_signer import Key
 
 API = """
+[check_in]
+period = "30d"
+
 [metrics]
 on = true
 

@@ -72,7 +72,8 @@ TOKENS = 8  # each may ask so often only
 @pytest.fixture(scope="module")
 def tokens(tower):
     """The headers that callers of bwm's own API come with, one after the other."""
-    scopes = [option for scope in ("read", "write", "announce", "respond") for option in ("--scope", scope)]
+    names = ("read", "write", "announce", "respond", "check-in")
+    scopes = [option for scope in names for option in ("--scope", scope)]
     made = [tower.bwm("add-token", f"schemathesis-{number}", *scopes).stdout.strip() for number in range(TOKENS)]
     return itertools.cycle([{"Authorization": f"Bearer {token}"} for token in made])
 

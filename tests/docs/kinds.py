@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bwm
-from bwm import health
+from bwm import check_in, health
 from bwm.event import of_sighting
 from bwm.guardian.notice import SEVERITY
 from bwm.plan_response import SEVERITY as OF_RESPONSES
@@ -40,7 +40,7 @@ def of_sightings() -> set[str]:
 
 def with_severity() -> dict[str, str]:
     """Those whose usual severity stands in a table."""
-    tables = (health.severities(), SEVERITY, OF_RESPONSES)
+    tables = (health.severities(), check_in.SEVERITY, SEVERITY, OF_RESPONSES)
     return {kind: str(severity) for table in tables for kind, severity in table.items()}
 
 

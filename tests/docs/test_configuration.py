@@ -62,7 +62,15 @@ def test_every_key_is_described_and_no_other(tmp_path):
 
 @pytest.mark.parametrize(
     "chapter",
-    ["Configuration", "Connect your node", "A look from outside", "RewindBitcoin wallets", "Responses", "Policies"],
+    [
+        "Configuration",
+        "Connect your node",
+        "When you give no sign of life",
+        "A look from outside",
+        "RewindBitcoin wallets",
+        "Responses",
+        "Policies",
+    ],
 )
 def test_a_configuration_that_is_shown_is_one(tmp_path, chapter):
     shown = blocks("toml", section(chapter))

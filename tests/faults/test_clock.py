@@ -15,15 +15,21 @@ LONGEST_WAIT_S = 300
 
 @pytest.mark.parametrize("ahead_s", [DAY_S, 3650 * DAY_S], ids=["a-day", "ten-years"])
 def test_t1_a_clock_that_jumps_ahead_keeps_the_schedule(node, cold, clock, coins, thief, receiver, hold, ahead_s):
+    with cold.config.open("a") as file:
+        file.write('\n[check_in]\nperiod = "30d"\n')
     cold.start()
     first = node.spend(coins[0], thief)
     receiver.wait_for(text=first)
+    cold.wait_for_row("SELECT 1 FROM setting WHERE name = 'check_in_watch' AND value NOT LIKE '%null%'")
     clock.set(ahead_s)
     cold.wait_for_event("node.was_asleep")
     second = node.spend(coins[1], thief)
     receiver.wait_for(text=second)
     hold(cold, first, second)
     assert len(receiver.holding(first)) <= 2
+    looked = "SELECT 1 FROM setting WHERE name = 'check_in_watch' AND json_extract(value, '$.looked_at') > ?"
+    cold.wait_for_row(looked, clock.now() - ahead_s // 2)
+    assert [event for event in cold.events() if event["kind"].startswith("deadman.")] == []
     assert cold.is_running
 
 

@@ -1,4 +1,4 @@
-"""[alerts] and [drill]: what is read, and what is refused by name and line."""
+"""[alerts], [drill] and [check_in]: what is read, and what is refused by name and line."""
 
 from pathlib import Path
 
@@ -6,9 +6,11 @@ import pytest
 
 from bwm.answer import sealed
 from bwm.config import Config, load
+from bwm.config_alerts import CheckInConfig
 from bwm.errors import ConfigError
 from bwm.severity import Severity
 
+DAY = 86_400
 CHANNELS = """
 [[channel]]
 name = "phone"
@@ -78,3 +80,27 @@ def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path, text, words):
         read(tmp_path, text)
     assert words in str(refused.value)
     assert "tractor" not in str(refused.value)
+
+
+def test_check_ins_are_read_with_what_stands_for_what_is_not_said(tmp_path):
+    assert read(tmp_path, "").check_in is None
+    given = read(tmp_path, '[check_in]\nperiod = "30d"').check_in
+    assert given == CheckInConfig(30 * DAY, 7 * DAY, 3 * DAY, Severity.CRITICAL)
+    text = '[check_in]\nperiod = "7d"\ngrace = "1d"\nremind = "0s"\nseverity = "emergency"'
+    assert read(tmp_path, text).check_in == CheckInConfig(7 * DAY, DAY, 0, Severity.EMERGENCY)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('grace = "7d"', 'needs a period, like period = "30d"'),
+        ('period = "30d"\nremind = "30d"', "remind must be shorter than period"),
+        ('period = "5m"', "give a duration from 3600"),
+        ('period = "30d"\nseverity = "warning"', "use one of high, critical, emergency"),
+        ('period = "30d"\ngrace_time = "1d"', "Did you mean grace?"),
+    ],
+)
+def test_check_ins_that_make_no_sense_are_refused(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=r"line \d+") as refused:
+        read(tmp_path, f"[check_in]\n{text}\n")
+    assert words in str(refused.value)

@@ -138,5 +138,15 @@ STATUS = _object(
 
 ACKNOWLEDGED = _object({"result": {"enum": ["acknowledged", "already", "graver"]}, "alert": TEXT_OR_NULL})
 
+CHECK_IN = _object(
+    {
+        "last": TEXT_OR_NULL,
+        "due_at": TEXT_OR_NULL,
+        "missed_at": TEXT_OR_NULL,
+        "stage": {"enum": ["fine", "due", "overdue", "missed"]},
+        "overdue": {"type": "boolean"},
+    }
+)
+
 PROBLEM = _object({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
 """RFC 9457."""

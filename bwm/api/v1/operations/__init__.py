@@ -1,7 +1,7 @@
 """Everything that can be asked for below ``/v1/``, a file for each thing. What a token may not learn of is as if it
 were not there."""
 
-from bwm.api.v1.operations import alerts, announcements, events, guardians, responses, status, vaults
+from bwm.api.v1.operations import alerts, announcements, check_in, events, guardians, responses, status, vaults
 
 OPERATIONS = (
     *status.OPERATIONS,
@@ -11,5 +11,6 @@ OPERATIONS = (
     *responses.OPERATIONS,
     *events.OPERATIONS,
     *alerts.OPERATIONS,
+    *check_in.OPERATIONS,
 )
 """In the order in which the document has them."""
