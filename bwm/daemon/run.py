@@ -11,7 +11,7 @@ import structlog
 
 from bwm.actions.alert import reader_of, unwritten_message
 from bwm.chain.network import network as network_of
-from bwm.channels import open_channel
+from bwm.channels import check, open_channel
 from bwm.channels.channel import Channel
 from bwm.channels.expo import PushService
 from bwm.clock import Clock, SystemClock
@@ -276,6 +276,7 @@ class Daemon:
             self._desk,
         )
         health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
+        self._look_at_settings()
         rehearsal = Rehearsal(finder, writer, self._desk.judge, partial(trouble_of, config))
         by_schedule = config.network != "regtest"
         return Parts(
@@ -300,6 +301,12 @@ class Daemon:
         peers = (f"peers/{peer.name}" for peer in self.config.peer_nodes)
         push = [f"channel/{PUSH}"] if self._push else []
         return {*OF_THE_LOOP, *channels, *push, *peers, *(["heartbeat"] if self.config.heartbeat else [])}
+
+    def _look_at_settings(self) -> None:
+        """A channel that can never work is told of on the others at once, and not when it would be needed."""
+        for settings in self.config.channels:
+            if wrong := check(settings):
+                self._on_channel_trouble(settings.name, wrong[0])
 
     def _on_channel_trouble(self, channel: str, words: str | None) -> None:
         if words is None:

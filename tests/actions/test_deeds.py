@@ -69,7 +69,7 @@ BAD_PROGRAMS = {
 
 
 @pytest.mark.parametrize(("text", "words"), BAD_PROGRAMS.values(), ids=BAD_PROGRAMS)
-def test_a_program_that_misbehaves_is_ended_in_time(program, text, words):
+def test_r1_r2_r3_a_program_that_misbehaves_is_ended_in_time(program, text, words):
     began = time.monotonic()
     with pytest.raises(ProgramFailed) as failed:
         run(Program([program(text)], 1), b"x" * 200_000, {})
@@ -95,7 +95,7 @@ LEFT_BEHIND = {
 
 @pytest.mark.parametrize("ends", ["by itself", "over time", "with bwm"])
 @pytest.mark.parametrize("text", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
-def test_what_a_program_leaves_behind_is_ended_with_it(program, tmp_path, text, ends):
+def test_r4_what_a_program_leaves_behind_is_ended_with_it(program, tmp_path, text, ends):
     file = tmp_path / "left"
     wait = f"while ! [ -s {file} ]; do sleep 0.01; done\n"
     path = program(f"#!/bin/sh\n{text.format(file=file)}{wait}" + ("" if ends == "by itself" else "sleep 60\n"))

@@ -111,7 +111,7 @@ def test_a_failure_is_a_channel_error_without_the_secret(case: Case) -> None:
     ["<b>&amp;</b> {0.__class__} {{7*7}} $(id)", "🔥" * 5000, "x" * 10_000, "a\x00b\x1b[31mc\ud800d\u202ee", "", "\n"],
     ids=["markup", "emoji", "long", "control", "empty", "blank"],
 )
-def test_x46_any_text_gets_through(case: Case, text: str) -> None:
+def test_a14_x46_any_text_gets_through(case: Case, text: str) -> None:
     with closing(open_channel(case.settings)) as channel:
         channel.deliver(message(title=text, body=text, vault=text))
     (told,) = case.arrived()

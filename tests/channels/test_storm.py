@@ -90,7 +90,7 @@ def memory_kib() -> int:
     return int(line.split()[1])
 
 
-def test_x36_ten_thousand_alerts_at_once_are_told_in_a_minute_and_the_critical_one_first(database, receiver, worker):
+def test_a9_x36_ten_thousand_alerts_at_once_are_told_in_a_minute_and_the_critical_one_first(database, receiver, worker):
     flood(database, ["info"] * (COUNT // 2) + ["emergency"] + ["warning"] * (COUNT // 2 - 1))
     before, began = memory_kib(), time.monotonic()
     worker.start()

@@ -17,7 +17,7 @@ def main(words: list[str]) -> int:
     options = [word for word in words if word.lower() not in (*rows, "--long")]
     marks = [] if "--long" in words else ["-m", "not long"]
     chosen = ["-k", " or ".join(f"_{row}_" for row in rows)] if rows else []
-    return pytest.main([str(HERE), "-q", *marks, *chosen, *options])
+    return pytest.main([str(HERE.parent if rows else HERE), "-q", *marks, *chosen, *options])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.rows import ROWS
 
-_NAME = re.compile(r"test_((?:[a-z]\d+_)+)")
+_NAME = re.compile(r"::test_((?:[a-z]\d+_)+)")
 
 
 @dataclass
@@ -39,8 +39,8 @@ _table: dict[str, Row] = {}
 
 def rows_of(nodeid: str) -> list[str]:
     """The rows that a test stands for, by its name: ``test_a1_a2_a_bad_...`` is A1 and A2."""
-    found = _NAME.search(nodeid) if "tests/faults/" in nodeid else None
-    return [row.upper() for row in found[1].strip("_").split("_")] if found else []
+    found = _NAME.search(nodeid)
+    return [row.upper() for row in found[1].strip("_").split("_") if row.upper() in ROWS] if found else []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -158,3 +158,19 @@ def test_a13_an_acknowledgement_while_a_retry_is_in_flight_ends_the_retries(node
         bwm.wait_for_row("SELECT * FROM outbox WHERE target = 'second' AND state = 'closed'", timeout_s=30)
         time.sleep(2)
         assert len(bad.holding(theft)) == 1
+
+
+def test_a15_a_mistyped_receiver_is_told_of_and_keeps_no_other_from_working(node, two, coin, thief, receiver, clock_of):
+    bwm = two("jsonn://127.0.0.1:1/")
+    clock = clock_of(bwm)
+    bwm.start()
+    theft = node.spend(coin, thief)
+    receiver.wait_for(text=theft)
+    found(bwm, theft)
+    wait_until(lambda: "condition=channel/second" in bwm.log_text(), "a word in the log")
+    clock.forward(61)
+    failing = bwm.wait_for_event("channel.failing")
+    assert "jsonn" in failing["reason"]
+    bwm.wait_for_alert(kind="channel.failing")
+    receiver.wait_for(text="second")
+    assert "second" in bwm("doctor", exit_code=1).stdout

@@ -96,7 +96,7 @@ def fund_script(node):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
-def test_a_scenario_goes_on_a_node_as_the_table_says(stage, actors, row):
+def test_g1_g2_g3_a_scenario_goes_on_a_node_as_the_table_says(stage, actors, row):
     play = Play(stage, actors[row["id"]], row["transactions"])
     for step in row["steps"]:
         for verb in step["do"].split(", "):

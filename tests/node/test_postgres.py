@@ -28,7 +28,9 @@ def kinds(postgres: Postgres, txid: str) -> list[str]:
 
 
 @pytest.mark.timeout(180)
-def test_a_theft_is_told_on_postgresql_and_one_during_its_restart_as_well(node: RegtestNode, shared, postgres, thief):
+def test_d8_a_theft_is_told_on_postgresql_and_one_during_its_restart_as_well(
+    node: RegtestNode, shared, postgres, thief
+):
     address = node.new_address()
     coins = [node.pay(address, 5_000_000), node.pay(address, 6_000_000), node.pay(node.new_address(), 7_000_000)]
     node.mine()

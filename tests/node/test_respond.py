@@ -73,7 +73,7 @@ def test_an_acknowledgement_in_time_keeps_it_back(stage):
     assert not node.mempool() & {step.txid for step in steps}
 
 
-def test_a_ladder_outruns_the_thief_through_full_blocks_a_reorg_and_a_kill(make_node, make_bwm, bitcoind):
+def test_r13_a_ladder_outruns_the_thief_through_full_blocks_a_reorg_and_a_kill(make_node, make_bwm, bitcoind):
     node = make_node(extra_args=small_blocks(bitcoind))
     vault = fund(node, 1_000_000)
     crowd = Crowd(node, 140)

@@ -115,7 +115,7 @@ def test_r5_a_coin_that_a_rival_took_for_good_is_told_as_lost_and_kept(stage):
     assert not stage.told("sent", name)
 
 
-def test_r6_and_r17_too_cheap_steps_are_passed_over_and_without_an_estimate_the_highest_allowed_is_sent(ruled):
+def test_r6_r17_too_cheap_steps_are_passed_over_and_without_an_estimate_the_highest_allowed_is_sent(ruled):
     budget = ("--budget", "3000")
     name, vault, steps = ruled.vault(rates=(ruled.floor / 2, 20, 80), options=budget)
     ruled.rob(name, vault)

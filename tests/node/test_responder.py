@@ -198,7 +198,7 @@ def test_a_lost_key_is_told_at_once_and_mended_by_bringing_it_back(tower):
     assert "sent" in tower.turn(2)
 
 
-def test_a_new_supervisor_goes_on_where_a_dead_one_stopped(tower, monkeypatch):
+def test_p3_a_new_supervisor_goes_on_where_a_dead_one_stopped(tower, monkeypatch):
     rob(tower)
     seen = []
 
