@@ -13,6 +13,15 @@ from bwm.guardian.readiness import JudgedLock, Readiness
 _PREFIX = "lock-"
 
 
+class KnownAlready(UsageError):
+    """There is this very lock already."""
+
+
+def name_of(number: int) -> str:
+    """How a lock is named, by its number."""
+    return f"{_PREFIX}{number}"
+
+
 def judged(guardian: str | None = None) -> list[JudgedLock]:
     """All armed locks, or those of one guardian, the lowest nonce first."""
     rows: Any = ArmedLock.select(ArmedLock, Guardian).join(Guardian)
@@ -32,12 +41,12 @@ def judged(guardian: str | None = None) -> list[JudgedLock]:
 
 
 def add(guardian_id: int, lock: Lock, readiness: Readiness, now: int) -> str:
-    """Keep one; how it is named from now on. Raises UsageError when it is there. Call inside a transaction."""
+    """Keep one; how it is named from now on. Raises KnownAlready. Call inside a transaction."""
     key = {"guardian": guardian_id, "coin": lock.coin, "nonce": lock.nonce, "feerate": lock.feerate}
     if known := ArmedLock.get_or_none(**key):
-        raise UsageError(f"This lock is known already, as {_PREFIX}{known.id}; nothing was added.")
+        raise KnownAlready(f"This lock is known already, as {name_of(known.id)}; nothing was added.")
     row = ArmedLock.create(**key, verdict=readiness.verdict, reason=readiness.reason, checked_at=now)
-    return f"{_PREFIX}{row.id}"
+    return name_of(row.id)
 
 
 def put(judgements: Iterable[JudgedLock]) -> None:
@@ -59,7 +68,7 @@ def described(judgements: Iterable[JudgedLock]) -> list[dict[str, Any]]:
     """Armed locks as they are printed. ``feerate`` in sat/vB."""
     return [
         {
-            "name": f"{_PREFIX}{one.id}",
+            "name": name_of(one.id),
             "guardian": one.guardian,
             "nonce": one.lock.nonce,
             "outpoint": outpoint_text(one.lock.coin),

@@ -4,6 +4,7 @@ import http.client
 import json
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from uuid import uuid4
 
@@ -282,6 +283,20 @@ def test_the_same_request_twice_is_done_once(call):
     assert (first.status, again.status) == (201, 201)
     assert first.json == again.json
     assert_problem(call("POST", "/v1/vaults", body | {"name": vault_name()}, Idempotency_Key=key), 422)
+
+
+def test_the_same_request_twice_at_the_same_time_is_done_once(call, token):
+    name, owner = vault_name("hasty"), token("read", "write", "announce", vault="hasty-*")
+    assert call("POST", "/v1/vaults", {"name": name, "txids": [TXID]}, token=owner).status == 201
+    wish = {"vault": name, "txid": TXID}
+
+    def announce(_):
+        return call("POST", "/v1/announcements", wish, token=owner, Idempotency_Key="hasty").status
+
+    with ThreadPoolExecutor(8) as hands:
+        statuses = set(hands.map(announce, range(8)))
+    assert {201} <= statuses <= {201, 409}
+    assert len(call("GET", "/v1/announcements", token=owner).json["items"]) == 1
 
 
 def test_events_are_streamed_as_they_happen_and_taken_up_after_a_break(tower, call, everything):

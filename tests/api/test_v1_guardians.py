@@ -1,5 +1,8 @@
 """Guardians taken on and given up over HTTP, as at the machine."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from regtest.node import wait_until
@@ -101,3 +104,38 @@ def test_x15_x16_x42_tokens_learn_nothing_of_each_others_guardians(tower, call, 
     assert [one["name"] for one in pages(call, "/v1/guardians", token=bob)] == [theirs["name"]]
     assert call("DELETE", f"/v1/guardians/{name}", token=alice).status == 204
     assert call("DELETE", f"/v1/guardians/{theirs['name']}", token=bob).status == 204
+
+
+def test_a_lock_is_watched_over_and_its_transaction_kept_nowhere(tower, call, cast, token):
+    owner, stranger = token("read", "write", "respond", vault="eve-*"), token("read", "respond", vault="fay-*")
+    [(signer, coin)] = cast(1)
+    name = vault_name("eve")
+    wish = {"name": name, "address": signer.address}
+    assert call("POST", "/v1/guardians", wish, token=owner).status == 201
+    lock, path = signer.signal(coin, "lock 2"), f"/v1/guardians/{name}/locks"
+
+    made = call("POST", path, {"transactions": [lock]}, token=owner, Idempotency_Key="lock")
+
+    assert made.status == 201, made.body
+    [known] = made.json["items"]
+    assert (known["guardian"], known["nonce"], known["verdict"]) == (name, 2, "ready")
+    assert call("GET", path, token=owner).json == made.json
+    [listed] = [one for one in tower.bwm.json("list-responses") if one.get("guardian") == name]
+    assert known | {"name": listed["name"]} == listed
+    assert known["name"] != listed["name"]  # which would tell how many others have
+    assert_problem(call("POST", path, {"transactions": [lock]}, token=owner), 409)
+    for wrong in ("00" * 20, lock[:-20], signer.signal(coin, "unlock 3"), signer.signal(coin, "lock 1")):
+        refused = call("POST", path, {"transactions": [wrong]}, token=owner)
+        assert_problem(refused, 400)
+        assert wrong not in refused.body.decode()
+    assert_problem(call("POST", path, {"transactions": []}, token=owner), 400)
+    other = "/v1/guardians/eve-other/locks"
+    assert_problem(call("POST", other, {"transactions": [lock]}, token=owner, Idempotency_Key="lock"), 422)
+    for method, content in (("GET", None), ("POST", {"transactions": [lock]})):
+        answers = [call(method, f"/v1/guardians/{one}/locks", content, token=stranger) for one in (name, "eve-none")]
+        assert_problem(answers[0], 404)
+        assert answers[0].body == answers[1].body
+    assert_problem(call("POST", path, {"transactions": [lock]}, token=token("read", "write")), 403)
+    with closing(sqlite3.connect(f"file:{tower.bwm.database}?mode=ro", uri=True)) as database:
+        kept = "\n".join(database.iterdump()).lower()
+    assert not [text for text in (kept, tower.bwm.log_text(), made.body.decode()) if lock in text]

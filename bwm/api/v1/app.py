@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
@@ -48,6 +49,7 @@ class V1:
         self._allowance = Allowance(_BURST, _PER_S, around.clock.monotonic)
         self._wrong = Allowance(_WRONG_BURST, _WRONG_PER_S, around.clock.monotonic)
         self._streams = 0
+        self._under_way: set[tuple[str, str]] = set()  # tokens' ids with their Idempotency-Keys
         self._document = document()
         self._routes = [(_pattern(operation.path), operation) for operation in OPERATIONS]
 
@@ -142,7 +144,7 @@ class V1:
         def carry_out() -> Reply:
             if not key:
                 return operation.carry_out(around, call)
-            request = sha256(json.dumps([operation.name, call.body], sort_keys=True).encode()).hexdigest()
+            request = sha256(json.dumps([operation.name, call.path, call.body], sort_keys=True).encode()).hexdigest()
             if kept := tokens.answered(call.holder.id, key):
                 if kept.request != request:
                     raise Problem(422, "This Idempotency-Key was used for another request.")
@@ -155,8 +157,20 @@ class V1:
 
         if wait_s := self._triggers.take(call.holder.id, operation.cost(call.body)):
             raise Problem(429, "This token has had too much watched or kept.", {"Retry-After": str(int(wait_s) + 1)})
-        reply: Reply = await (self._read_slowly if operation.is_slow else self._read)(carry_out)
+        with self._once(call.holder.id, key):
+            reply: Reply = await (self._read_slowly if operation.is_slow else self._read)(carry_out)
         return reply
+
+    @contextmanager
+    def _once(self, token_id: str, key: str) -> Iterator[None]:
+        """Two requests with the same key that come at the same time are not both carried out."""
+        if key and (token_id, key) in self._under_way:
+            raise Problem(409, "The request with this Idempotency-Key is being answered.", {"Retry-After": "1"})
+        self._under_way.add((token_id, key))
+        try:
+            yield
+        finally:
+            self._under_way.discard((token_id, key))
 
     # The stream
 

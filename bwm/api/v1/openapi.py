@@ -9,6 +9,7 @@ from bwm.api.v1.schemas import PROBLEM
 from bwm.api.v1.shape import Field, schema_of
 
 _ANY = (400, 401, 403, 404, 413, 415, 429, 500, 503)
+_OF_A_KEY = (409, 422)  # an Idempotency-Key in use, or of another request
 
 
 def document() -> dict[str, Any]:
@@ -43,7 +44,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if operation.answer:
         success["content"] = {"application/json": {"schema": dict(operation.answer)}}
-    problems = sorted({*_ANY, *operation.statuses})
+    problems = sorted({*_ANY, *operation.statuses, *(_OF_A_KEY if operation.body is not None else ())})
     found: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,

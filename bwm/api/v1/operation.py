@@ -46,7 +46,7 @@ class Reply:
 class Operation:
     """A method on a path. ``carry_out`` runs in a thread of its own, inside a database connection.
 
-    ``statuses`` are what it may answer besides 400, 401, 403, 404, 413, 415, 429 and 503.
+    ``statuses`` are what it may answer besides 400, 401, 403, 404, 413, 415, 429 and 503; with a body, 409 and 422.
     """
 
     name: str

@@ -97,6 +97,19 @@ ANNOUNCED = _object({"id": WHOLE, "vault": TEXT})
 
 WATCHED_GUARDIAN = _with(GUARDIAN, remarks=TEXTS)
 
+LOCK = _object(
+    {
+        "name": TEXT,
+        "guardian": TEXT,
+        "nonce": WHOLE,
+        "outpoint": TEXT,
+        "feerate": {"type": "number"},
+        "verdict": TEXT,
+        "reason": TEXT,
+        "checked_at": TIME,
+    }
+)
+
 RESPONSE = _object(
     {
         "name": TEXT,

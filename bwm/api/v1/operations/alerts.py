@@ -99,6 +99,5 @@ OPERATIONS = (
             Field("code", "text", "As it stands in the message.", required=True, pattern="[A-Za-z0-9 -]{1,64}"),
             Field("by", "text", "Who has read it.", pattern="[A-Za-z0-9_.@ -]{1,64}", longest=64),
         ),
-        statuses=(422,),
     ),
 )

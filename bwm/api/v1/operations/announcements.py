@@ -73,6 +73,5 @@ OPERATIONS = (
         schemas.ANNOUNCED,
         body=_FIELDS,
         success=201,
-        statuses=(422,),
     ),
 )

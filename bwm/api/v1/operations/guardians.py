@@ -94,7 +94,6 @@ OPERATIONS = (
         schemas.WATCHED_GUARDIAN,
         body=_FIELDS,
         success=201,
-        statuses=(409, 422),
         is_slow=True,
         cost=lambda body: _COST,
     ),

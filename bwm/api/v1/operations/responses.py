@@ -160,7 +160,6 @@ OPERATIONS = (
         schemas.KEPT_RESPONSE,
         body=_FIELDS,
         success=201,
-        statuses=(409, 422),
         is_slow=True,
         cost=_cost,
         largest_body=LARGE,

@@ -93,7 +93,6 @@ OPERATIONS = (
         schemas.VAULT,
         body=_FIELDS,
         success=201,
-        statuses=(409, 422),
         is_slow=True,
         cost=_triggers_of,
     ),
