@@ -72,6 +72,11 @@ class PluginRounds:
         self._busy: set[str] = set()  # programs
         self._ended: SimpleQueue[list[tuple[Round, Outcome]]] = SimpleQueue()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether any policy asks a program."""
+        return bool(self._policies)
+
     def look(self) -> None:
         """Note what has ended, and begin what is due. Raises DatabaseUnwritable."""
         self._note_ended()

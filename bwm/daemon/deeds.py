@@ -20,6 +20,7 @@ from bwm.daemon.loop import Loop
 from bwm.daemon.order_desk import OrderDesk
 from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.policy_watch import PolicyWatch
+from bwm.daemon.stir import QUIET_S
 from bwm.db import announcements, sightings
 from bwm.db.alerts import Target
 from bwm.db.database import Database
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 ACTIONS = {hook.NAME: hook.TRIES, webhook.NAME: webhook.TRIES}
 """How often each is tried before it is told as failed."""
 
-_LOOK_EVERY_S = 1.0  # the command line, too, changes the outbox
+_LOOK_EVERY_S = 1.0  # while something is being done, and for plug-ins, which wait for times of their own
 _AT_ONCE = 8
 
 
@@ -62,7 +63,10 @@ class DeedWorker(Loop):
     def _work(self) -> None:
         """A deed in hand at the end is cut off with the daemon, and done again after the next start."""
         with self._database.connection():
-            self._take_turns(self._round, _LOOK_EVERY_S)
+            self._take_turns(self._round, self._rest_after)
+
+    def _rest_after(self) -> float:
+        return _LOOK_EVERY_S if self._busy or self._plugins.has_any else QUIET_S
 
     def turn(self) -> bool:
         """One deed and one round of plug-ins, begun and ended; False when none was due."""

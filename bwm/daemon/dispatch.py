@@ -25,6 +25,7 @@ from bwm.clock import Clock
 from bwm.daemon import outlook
 from bwm.daemon.lanes import Batch, Lanes, entries, in_parts
 from bwm.daemon.loop import Loop
+from bwm.daemon.stir import QUIET_S
 from bwm.daemon.unwritten import Unwritten
 from bwm.db import journal, outbox
 from bwm.db.alerts import Target
@@ -38,7 +39,7 @@ from bwm.wording import Reader
 
 log = structlog.get_logger()
 
-_LOOK_EVERY_S = 1.0  # the command line, too, changes the outbox
+_LOOK_EVERY_S = 1.0  # while something is being told, or cannot be written down
 _AT_ONCE = 32  # deliveries of one channel under way; a thread for one is made only when all others are busy
 _RESERVED = 4  # of them for what is critical or worse: a flood of anything else leaves them free
 
@@ -78,9 +79,12 @@ class ChannelWorker(Loop):
     def _work(self) -> None:
         with self._database.connection(), ThreadPoolExecutor(_AT_ONCE, self.name) as senders:
             self._warm_up()
-            self._take_turns(partial(self._round, senders), _LOOK_EVERY_S)
+            self._take_turns(partial(self._round, senders), self._rest_after)
             wait(self._under_way)
             self._round(senders=None)
+
+    def _rest_after(self) -> float:
+        return _LOOK_EVERY_S if self._under_way or self._unwritten.next() else QUIET_S
 
     def _warm_up(self) -> None:
         """Have the first alert leave as fast as any. A channel that cannot is found out when it must."""

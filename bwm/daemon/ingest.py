@@ -51,7 +51,7 @@ from bwm.node.frames import (
 
 log = structlog.get_logger()
 
-_IDLE_S = 0.5  # how long the queue may keep us from looking at timers
+_IDLE_S = 1.0  # how long the queue may keep us from looking at timers
 _NEWCOMERS_EVERY_S = 1.0
 _ASK_AGAIN_S = 1.0  # after a failure of the node
 _LOOK_AGAIN_S = 0.3  # when a block came while we looked

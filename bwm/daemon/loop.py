@@ -48,8 +48,8 @@ class Loop(threading.Thread, ABC):
         self._bell.wait(seconds)
         self._bell.clear()
 
-    def _take_turns(self, turn: Callable[[], object], rest_s: float) -> None:
+    def _take_turns(self, turn: Callable[[], object], rest_s: Callable[[], float] | float) -> None:
         """Turn after turn until stopped, with a rest (seconds) after each that found nothing to do."""
         while self._goes_on:
             if not turn():
-                self._rest(rest_s)
+                self._rest(rest_s() if callable(rest_s) else rest_s)

@@ -18,6 +18,7 @@ from bwm.daemon.open_response import OpenStep, open_steps
 from bwm.daemon.policy_desk import PolicyDesk
 from bwm.daemon.push_response import ResponsePusher
 from bwm.daemon.response_book import ResponseBook, Scene
+from bwm.daemon.stir import QUIET_S
 from bwm.daemon.watch_responses import ResponseWatch
 from bwm.db import broadcasts, responses
 from bwm.db.alerts import Target
@@ -32,7 +33,7 @@ from bwm.seal import Sealer
 
 log = structlog.get_logger()
 
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 1.0  # while something is on its way, or could not be looked at
 _NOTHING_TO_SEND = (State.BURIED, State.LOST, State.CONFIRMED, State.CONFLICTED)
 
 
@@ -64,6 +65,7 @@ class Responder(Loop):
         self._sealer = sealer
         self._clock = clock
         self._is_down = False
+        self._rest_s = _LOOK_EVERY_S
         self._book = ResponseBook(database, targets, clock, on_orders, desk)
         self._follower = ResponseFollower(node, self._book)
         self._pusher = ResponsePusher(node, self._book, clock, network.name, obstacle, hand_on)
@@ -71,13 +73,15 @@ class Responder(Loop):
 
     def _work(self) -> None:
         with self._database.connection():
-            self._take_turns(self.turn, _LOOK_EVERY_S)
+            self._take_turns(self.turn, lambda: self._rest_s)
 
     def turn(self) -> None:
         """Take what is due, look at what is on its way, and judge what waits. A node that is away is asked again."""
+        self._rest_s = _LOOK_EVERY_S
         try:
             with self._database.passing_trouble():
-                self._carry_on()
+                if not self._carry_on():
+                    self._rest_s = QUIET_S
             self._is_down = False
         except DatabaseUnwritable:
             return  # whoever writes the journal says so
@@ -86,7 +90,8 @@ class Responder(Loop):
                 log.warning("response.node_failing", error=str(error))
             self._is_down = True
 
-    def _carry_on(self) -> None:
+    def _carry_on(self) -> bool:
+        """Whether it must be looked at again soon."""
         self._book.mind_the_clock()
         due, live = broadcasts.due(self._clock.now()), broadcasts.live()
         followed: BlockRef | None = None
@@ -96,7 +101,7 @@ class Responder(Loop):
             taken = [following for order in due if (following := self._take(order, tip))]
             for following in (*live, *taken):
                 self._follow_apart(following, tip)
-        self.readiness.look(followed)
+        return not self.readiness.look(followed) or bool(due or live)
 
     def _take(self, order: DueOrder, tip: BlockRef) -> Following | None:
         try:

@@ -43,6 +43,7 @@ from bwm.daemon.rewind.look_up import LookUp
 from bwm.daemon.rewind.notice import retired
 from bwm.daemon.rewind.push import NAME as PUSH
 from bwm.daemon.rewind.push import PushWorker
+from bwm.daemon.stir import Stir
 from bwm.daemon.targets import targets_of
 from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
@@ -377,8 +378,11 @@ class Daemon:
         """Until ``stop``: look after the loops. Raises BwmError when one died or makes no turn any more."""
         notify("READY=1")  # bwm must live to say that the node does not
         ready = False
+        stir = Stir(self.database, self.clock)
         while not stop.wait(_LOOK_EVERY_S):
             self._refuse_the_dead()
+            if stir.look():
+                self._wake_workers()
             self.database.refuse_if_replaced()
             self._keep_feed()
             if self.clock.monotonic() >= self._note_due:

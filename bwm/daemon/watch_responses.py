@@ -51,33 +51,35 @@ class ResponseWatch:
         self._bases: dict[int, object] = {}
         self._judged_at: dict[int, int] = {}
 
-    def look(self, followed: BlockRef | None = None) -> None:
+    def look(self, followed: BlockRef | None = None) -> bool:
         """Judge what may have changed. Asks the node nothing while there is no response. Raises NodeError.
 
+        False when a block came meanwhile, so that it must be looked at again soon.
         ``followed``: the tip up to which it is known what became of those that are on their way; None when none is.
         """
         if self._clock.monotonic() < self._due:
-            return
+            return True
         self._due = self._clock.monotonic() + _LOOK_EVERY_S
         kept = responses.numbers()
         if not kept:
-            return
+            return True
         at, now = self._node.tip(), self._clock.now()
         if followed not in (None, at):  # the block that came since may hold one of them
             self._due = 0.0
-            return
+            return False
         tip = at.hash
         if tip == self._tip and all(self._is_fresh(number, now) for number in kept):
-            return
+            return True
         rules = rules_of(self._node)
         for response in responses.every():
             basis = self._basis(response, rules)
             if not self._is_fresh(response.id, now) or basis != self._bases.get(response.id):
                 if not self._judge(response, rules, at):
                     self._due = 0.0
-                    return
+                    return False
                 self._bases[response.id], self._judged_at[response.id] = basis, now
         self._tip = tip
+        return True
 
     def _is_fresh(self, response_id: int, now: int) -> bool:
         return abs(now - self._judged_at.get(response_id, 0)) < _DAY_S

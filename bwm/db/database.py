@@ -226,6 +226,16 @@ class Database:
                 "bwm ends. Restore the last backup with `bwm restore`, or bring the file back."
             )
 
+    def version(self) -> int | None:
+        """Another number whenever another connection has written something; None where that cannot be told.
+
+        Of this thread's connection, whose own writes it does not count. It costs a hundredth of a small query.
+        """
+        if self.path is None:
+            return None
+        [[version]] = self.rows("PRAGMA data_version")
+        return int(version)
+
     def rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query by hand, one by one, for the few where models would be too slow."""
         execute: Any = self._db.execute_sql
