@@ -25,13 +25,14 @@ class FeedQueue:
         self._gap: Gap | None = None
         self._is_urgent = is_urgent
         self._wakes = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
     def put(self, message: FeedMessage) -> None:
         """Take a message in, or note that it was too much."""
         size = len(message.raw) if isinstance(message, RawTx) else 0
         is_urgent = self._is_urgent(message)
-        with self._changed:
+        with self._lock:
             is_full = len(self._messages) >= _MESSAGES or self._bytes + size > _BYTES
             if is_full and not isinstance(message, Connected | Disconnected):
                 self._gap = Gap("overflow")

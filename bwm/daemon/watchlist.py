@@ -72,7 +72,7 @@ class WatchList:
             return False
         if self.has_txids:
             keys.append(txid_key(txid_of(raw)))
-        return bool(self._filter.candidates(keys))
+        return self._filter.any_of(keys)
 
     def learn(self, watches: Iterable[Watch]) -> None:
         """Watch more, which the database holds already."""

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 import zmq
@@ -89,14 +90,12 @@ class Feed:
             gaps=sum(line.gaps for line in self._lines),
         )
 
-    def _listen(self) -> Iterator[FeedMessage]:
+    def _listen(self) -> Iterable[FeedMessage]:
         """What comes next, or nothing for a while."""
         if len(self._lines) == 1 and self._lines[0].connected:
-            yield from self._lines[0].wait()
-            return
+            return self._lines[0].wait()
         self._poller.poll(WAIT_MS)
-        for line in self._lines:
-            yield from line.read()
+        return chain.from_iterable(line.read() for line in self._lines)
 
     def _run(self) -> None:
         try:

@@ -14,6 +14,8 @@ from bwm.errors import Damaged
 TOPICS = ("hashblock", "rawblock", "rawtx", "sequence")
 """The topics that bwm can use."""
 
+_TOPICS_BY_NAME = {topic.encode(): topic for topic in TOPICS}
+
 _HEADER_BYTES = 80
 _HASH_BYTES = 32
 _COUNTER_BYTES = 4
@@ -97,12 +99,14 @@ def read_frame(parts: Sequence[bytes], topics: Collection[str] = TOPICS) -> Fram
     """
     if len(parts) != 3:
         raise Damaged(f"a feed message of {len(parts)} parts, not 3")
-    topic, body, counter = parts[0].decode("ascii", "replace"), parts[1], parts[2]
-    if topic not in topics:
+    name, body, counter = parts
+    topic = _TOPICS_BY_NAME.get(name)
+    if topic is None or topic not in topics:
         raise Damaged("a feed message of a topic that was not asked for")
     if len(counter) != _COUNTER_BYTES:
         raise Damaged(f"a {topic} message whose counter has {len(counter)} bytes, not {_COUNTER_BYTES}")
-    return Frame(topic, int.from_bytes(counter, "little"), _read_body(topic, body))
+    message = RawTx(body) if topic == "rawtx" and body else _read_body(topic, body)  # nearly all are transactions
+    return Frame(topic, int.from_bytes(counter, "little"), message)
 
 
 def follows(counter: int, previous: int | None) -> bool:
@@ -112,8 +116,6 @@ def follows(counter: int, previous: int | None) -> bool:
 
 def _read_body(topic: str, body: bytes) -> NodeMessage:
     match topic:
-        case "rawtx" if body:
-            return RawTx(body)
         case "hashblock" if len(body) == _HASH_BYTES:
             return BlockBell(body.hex())
         case "rawblock" if len(body) >= _HEADER_BYTES:

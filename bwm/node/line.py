@@ -80,22 +80,20 @@ class Line:
         for _ in range(_MESSAGES_A_TURN):
             if not _has_come(self._socket):
                 return
-            yield from self._read_parts(self._socket.recv_multipart())
+            yield from self._read_parts(_receive(self._socket))
 
-    def wait(self) -> Iterator[FeedMessage]:
+    def wait(self) -> list[FeedMessage]:
         """What arrives next; nothing when nothing came for half a second.
 
         For who has only this line, while it is connected: to wait for two sockets at once, and to ask whether there is
         more, costs as much as all else that a message makes. So a line that breaks is noticed a little later.
         """
         try:
-            parts = self._socket.recv_multipart()
+            parts = _receive(self._socket)
         except zmq.Again:
             parts = None
-        if parts is None or time.monotonic() >= self._look_at:
-            yield from self._read_monitor()
-        if parts is not None:
-            yield from self._read_parts(parts)
+        messages = list(self._read_monitor()) if parts is None or time.monotonic() >= self._look_at else []
+        return messages if parts is None else messages + self._read_parts(parts)
 
     def _read_monitor(self) -> Iterator[FeedMessage]:
         self._look_at = time.monotonic() + WAIT_MS / 1000
@@ -111,20 +109,24 @@ class Line:
                 log.warning("feed.disconnected", endpoint=self.endpoint)
                 yield Disconnected(self.endpoint)
 
-    def _read_parts(self, parts: list[bytes]) -> Iterator[FeedMessage]:
+    def _read_parts(self, parts: list[bytes]) -> list[FeedMessage]:
         try:
-            frame = read_frame(parts, self.topics)
+            topic, counter, message = read_frame(parts, self.topics)
         except Damaged as error:
             self._drop(error)
-            return
+            return []
         self.last_message_at = time.monotonic()
-        if not follows(frame.counter, self._counters.get(frame.topic)):
-            yield from self._read_monitor()  # a new connection counts from anew
-        if not follows(frame.counter, self._counters.get(frame.topic)):
+        before = [] if follows(counter, self._counters.get(topic)) else self._read_break(topic, counter)
+        self._counters[topic] = counter
+        return [*before, message]
+
+    def _read_break(self, topic: str, counter: int) -> list[FeedMessage]:
+        """Why a message does not follow on the one before: a new connection counts from anew, or some were lost."""
+        messages = list(self._read_monitor())
+        if not follows(counter, self._counters.get(topic)):
             self.gaps += 1
-            yield Gap(frame.topic)
-        self._counters[frame.topic] = frame.counter
-        yield frame.message
+            messages.append(Gap(topic))
+        return messages
 
     def _drop(self, error: Damaged) -> None:
         """Count what is no message of the node; say so now and then."""
@@ -132,6 +134,16 @@ class Line:
         if time.monotonic() >= self._complain_at:
             self._complain_at = time.monotonic() + _COMPLAIN_EVERY_S
             log.warning("feed.malformed", endpoint=self.endpoint, reason=str(error), so_far=self.malformed)
+
+
+def _receive(socket: "zmq.Socket[bytes]") -> list[bytes]:
+    """The parts of the next message. Half of the work of ``socket.recv_multipart()``. Raises zmq.Again."""
+    frame = socket.recv(copy=False)
+    parts = [frame.bytes]
+    while frame.more:
+        frame = socket.recv(copy=False)
+        parts.append(frame.bytes)
+    return parts
 
 
 def _has_come(socket: "zmq.Socket[bytes]") -> bool:

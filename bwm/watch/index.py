@@ -61,6 +61,10 @@ class KeyFilter:
         """Those of the keys that may be watched, each once, in the order of their bytes."""
         return sorted(self._marked(keys) if self._marks else self._keys.intersection(keys))
 
+    def any_of(self, keys: Collection[bytes]) -> bool:
+        """Whether one of the keys may be watched."""
+        return bool(self._marked(keys)) if self._marks else not self._keys.isdisjoint(keys)
+
     def _marked(self, keys: Iterable[bytes]) -> set[bytes]:
         """Names are bound to locals, because nothing in bwm runs more often; most keys fall on an empty byte."""
         marks, mask, patterns, kinds, hash_of = self._marks, len(self._marks) - 1, _PATTERNS, len(_PATTERNS), hash
