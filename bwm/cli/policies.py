@@ -9,6 +9,7 @@ import click
 
 from bwm.actions.program import ProgramFailed, refuse_unsafe
 from bwm.chain.network import network as network_of
+from bwm.check_in import CHECKED_IN, MISSED, OVERDUE, SEVERITY
 from bwm.cli import output
 from bwm.cli.events import moment
 from bwm.cli.session import Session, pass_session
@@ -22,6 +23,7 @@ from bwm.db.commit import commit
 from bwm.errors import BwmError, UsageError
 from bwm.plan import plan_operation
 from bwm.policy.explain import explain, unheard
+from bwm.policy.kinds import named_by
 from bwm.policy.read import read_policies
 from bwm.policy.rule import DeedStep, Policy
 from bwm.severity import Severity
@@ -124,6 +126,18 @@ def _doubts(policy: Policy, config: Config, known: dict[str, bool] | None) -> li
     for _, deed in policy.deeds:
         if deed.action == "respond":
             doubts += _doubts_of_response(deed, known)
+    return doubts + _doubts_of_silence(policy, config)
+
+
+def _doubts_of_silence(policy: Policy, config: Config) -> list[str]:
+    """Of what is done because nobody has checked in."""
+    kinds = {kind for pattern in policy.on for kind in named_by(pattern)}
+    doubts = []
+    if kinds <= {CHECKED_IN, *SEVERITY} and config.check_in is None:
+        doubts.append("no check-ins are wanted, so that none is missed: add [check_in] with a period")
+    for _, deed in policy.deeds if kinds & {OVERDUE, MISSED} else ():
+        if "checked_in" not in deed.unless:
+            doubts.append(f'a check-in does not call off {deed.action} {deed.target}: see unless = "checked_in"')
     return doubts
 
 

@@ -22,8 +22,15 @@ def repeats_at(alert: Any, now: int) -> int | None:
 def coming(about: Event) -> tuple[Coming, ...]:
     """The responses to what an alert is about that wait for their time."""
     return tuple(
-        Coming(name, at, decision, "acknowledged" in guard.unless, guard.approve_by)
-        for name, at, decision, guard in orders.to_come(about.vault, about.txid)
+        Coming(
+            name,
+            at,
+            decision,
+            unless_answered="acknowledged" in guard.unless,
+            unless_checked_in="checked_in" in guard.unless,
+            approve_by=guard.approve_by,
+        )
+        for name, at, decision, guard in orders.to_come(about)
     )
 
 

@@ -63,13 +63,17 @@ def any_silent(now: int) -> bool:
     return bool(raw.rows(sql, str(State.IN_FLIGHT), now, now + LEASE_S))
 
 
-def to_come(vault: str | None, txid: str | None) -> list[tuple[str, int, int, Guard]]:
-    """Responses to a transaction that wait for their time: name, when (unix seconds), decision, and their guard."""
-    if vault is None or txid is None:
-        return []
+def to_come(about: Event) -> list[tuple[str, int, int, Guard]]:
+    """Responses to an event that wait for their time: name, when (unix seconds), decision, and their guard.
+
+    To a spend: to whatever is known of that transaction and vault.
+    """
     table = schema.Order
     wanted = (table.action == RESPOND) & table.state.in_(_CLAIMABLE) & table.due_at.is_null(False)
-    wanted &= (schema.Event.vault == vault) & (schema.Event.txid == txid)
+    if about.vault is None or about.txid is None:
+        wanted &= schema.Event.key == about.key
+    else:
+        wanted &= (schema.Event.vault == about.vault) & (schema.Event.txid == about.txid)
     rows: Any = table.select(table, schema.Decision).join(schema.Decision).join(schema.Event).where(wanted)
     return [
         (row.target, row.due_at, row.decision_id, Guard.from_json(row.guard)) for row in rows.order_by(table.due_at)

@@ -32,6 +32,7 @@ class Coming:
     decision: int
     unless_answered: bool = False  # an answer to the alert calls it off
     approve_by: int | None = None  # only if a person says yes until then
+    unless_checked_in: bool = False  # the owner's sign of life calls it off
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +291,12 @@ def _response_to_come(one: Coming, telling: Telling, reader: Reader) -> str:
     if telling.now is not None and one.at <= telling.now:
         return say("bwm sends the response {response} now.", response=name)
     time = reader.time(one.at)
+    if one.unless_checked_in:
+        return say(
+            "At {time} bwm sends the response {response}, unless the owner checks in before: bwm check-in",
+            time=time,
+            response=name,
+        )
     if one.unless_answered:
         return say(
             "At {time} bwm sends the response {response}, unless somebody answers this before.",

@@ -29,6 +29,7 @@ then = [
   {{ alert = ["owner"], severity = "emergency" }},
   {{ hook = ["{hook}"] }},
   {{ respond = "cold/to-heirs" }},
+  {{ respond = "cold/to-heirs", after = "20d", unless = "checked_in" }},
   {{ hook = ["{hook}", "--late"], after = "2d", unless = "checked_in" }},
 ]
 """
@@ -80,6 +81,7 @@ def test_silence_is_told_then_acted_on_as_the_policy_says_and_a_check_in_ends_it
     bwm.start()
     missed = bwm.wait_for_alert(kind="deadman.missed")
     assert missed["severity"] == "emergency"
+    assert "bwm sends the response cold/to-heirs, unless the owner checks in before" in missed["body"]
     sent = bwm.wait_for_event("response.sent")
     assert (sent["vault"], sent["txid"] in node.mempool()) == ("cold", True)
     bwm.wait_for_event("hook.done")

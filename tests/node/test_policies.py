@@ -207,11 +207,14 @@ def test_policies_are_explained_and_what_cannot_be_run_is_said(node, make_bwm, h
     assert "4. After 1 hour run" in told
     assert bwm.json("check-policies")["policies"][0]["faults"] == []
     other = bwm.home / "other.toml"
-    other.write_text('[[policy]]\nname = "x"\non = ["trigger.seen"]\nthen = [{ respond = "safe" }]\n')
+    text = '[[policy]]\nname = "x"\non = ["trigger.seen"]\nthen = [{ respond = "safe" }]\n'
+    other.write_text(f"{text}\n{text.replace('trigger.seen', 'deadman.missed').replace('x', 'y')}")
     bwm("list-vaults")  # makes the database
     doubts = bwm("check-policies", other).stdout
     assert "a response is sent at once" in doubts
     assert "no vault has a response 'safe'" in doubts
+    assert "no check-ins are wanted" in doubts
+    assert "a check-in does not call off respond safe" in doubts
 
 
 LIMITED = """

@@ -140,6 +140,7 @@ def test_the_examples_read_like_plain_english(examples):
     ]
     assert "if a person approves it within 2 hours" in texts["spend under lock"]
     assert "at least 5,000,000 sat left the vault within 1 day" in texts["daily allowance"]
+    assert "run /etc/bwm/hooks/call-lawyer, unless somebody has checked in" in texts["no sign of life"]
     assert "Its alert stands in the place of the built-in one." in texts["pocket money"]
     assert "at least 2 of: at least 10,000,000 sat moved; it is between 23:00 and 06:00" in texts["odd behaviour"]
 

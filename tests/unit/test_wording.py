@@ -112,6 +112,17 @@ def test_a_trouble_and_its_end():
     assert "test-channel" not in text.body
 
 
+def test_a_check_in_that_is_overdue_says_until_when_it_counts_and_its_end_asks_for_nothing():
+    overdue = Event("k", "deadman.overdue", 0, "main", "…", detail={"until": 604_800}, seq=1)
+    told = tell(overdue, overdue, TELLING)
+    assert told.title == "Nobody has checked in: overdue"
+    assert "It counts as missed from 1970-01-08 00:00 (UTC) on." in told.body
+    assert "bwm check-in. To answer this alert is not enough." in told.body
+    back = tell(overdue, replace(overdue, kind="deadman.back", seq=2), TELLING)
+    assert back.title == "Check-ins are in order again"
+    assert "bwm check-in" not in back.body
+
+
 def test_a_code_that_answers_stands_in_the_place_of_the_id():
     assert tell(SEEN, SEEN, replace(TELLING, answer_code="k7-m2")).body.endswith("bwm ack k7-m2")
 
@@ -129,6 +140,11 @@ COMING = (Coming("sweepers", 1200, 7, unless_answered=True), Coming("sweepers", 
             "At 1970-01-01 00:20 (UTC) bwm sends the response sweepers. To stop it: bwm veto 7",
         ),
         (Coming("sweepers", 60, 7, unless_answered=True), "bwm sends the response sweepers now."),
+        (
+            Coming("sweepers", 1200, 7, unless_answered=True, unless_checked_in=True),
+            "At 1970-01-01 00:20 (UTC) bwm sends the response sweepers, unless the owner checks in before: "
+            "bwm check-in",
+        ),
     ],
 )
 def test_what_bwm_will_send_and_when_and_how_to_stop_it(one, words):
