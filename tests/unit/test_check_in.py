@@ -19,6 +19,7 @@ from bwm.db import alerts, journal, orders, outbox, schema
 from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.errors import UsageError
+from bwm.plan import Changes
 from bwm.severity import Severity
 from tests.unit.tellers import MovedClock
 
@@ -99,6 +100,13 @@ def test_a_clock_that_jumps_ahead_by_years_sets_nothing_off():
 def test_a_clock_that_stands_in_1970_is_not_believed_either():
     assert believed(3600, NOW) == NOW
     assert look(None, TERM, sight(0, now=3600, chain_time=TERM.due_at), "regtest")[0].stage is Stage.OVERDUE
+
+
+def test_a_clock_that_is_set_back_takes_nothing_back():
+    assert look(after_a_warning(), TERM, sight(20 * DAY), "regtest") == (
+        after_a_warning(warned_at=NOW + 20 * DAY),
+        Changes(),
+    )
 
 
 def test_settings_that_change_begin_anew_and_end_what_was_told():
@@ -266,9 +274,10 @@ def test_one_that_went_away_after_its_warning_leaves_a_day_as_well_but_not_after
     assert house.pass_hours(2) == ["deadman.missed"]
 
 
-def test_a_warning_that_reaches_nobody_is_followed_by_nothing_until_it_does(house):
+def test_a_warning_of_which_only_the_reminder_reached_somebody_is_followed_by_nothing_until_it_does(house):
+    house.pass_hours(40)
     house.works = ["log"]
-    assert house.pass_hours(5 * 24) == ["deadman.due", "deadman.overdue"]
+    assert house.pass_hours(4 * 24) == ["deadman.overdue"]
     house.works = ["phone"]
     house.pass_hours(1)
     assert house.pass_hours(22) == []
