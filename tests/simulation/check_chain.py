@@ -39,11 +39,14 @@ def nothing_was_missed(facts: Facts) -> Iterator[Violation]:
 
 
 def cursor_is_not_ahead(facts: Facts) -> Iterator[Violation]:
-    """At any moment, faults and all: what the blocks up to the cursor hold was sighted, for whom they were read."""
+    """At any moment, faults and all: what the blocks up to the cursor hold was sighted, for whom they were read.
+
+    But for those that have left the chain: who was added since does not need them.
+    """
     found = facts.rows("SELECT hash FROM block ORDER BY height DESC LIMIT 1")
     if not found or found[0].hash not in facts.ledger.blocks:
         return
-    chain = list(facts.ledger.branch(found[0].hash))[::-1]
+    chain = [block for block in facts.ledger.branch(found[0].hash) if facts.ledger.is_active(block)][::-1]
     waiting = facts.rows(
         "SELECT COALESCE(v.name, g.name) AS owner FROM backlog b "
         "LEFT JOIN vault v ON b.vault_id = v.id LEFT JOIN guardian g ON b.guardian_id = g.id"
