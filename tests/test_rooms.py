@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config config_alerts config_api config_policies language logs seal"
+GROUND = "errors clock secret severity toml config config_alerts config_api config_policies language lean logs seal"
 PURE = (
     "chain watch guardian event order hold answer drill check_in policy health plan plan_guardian plan_policies "
     "plan_deeds wording plan_response response"
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "secret": "",
     "seal": "errors secret",
     "severity": "",
+    "lean": "",
     "logs": "",
     "language": "",
     "toml": "errors secret",
@@ -54,7 +55,7 @@ MAY_IMPORT = {
     "plan_policies": f"errors severity {PURE}",
     "plan_deeds": f"errors severity {PURE}",
     "node": f"chain {GROUND}",
-    "db": f"clock errors severity {PURE}",
+    "db": f"clock errors lean severity {PURE}",
     "actions": f"drill order event chain wording channels.channel {GROUND}",  # the channel as a type only
     "channels": GROUND,
     "daemon": f"{GROUND} {PURE} {WORLD}",

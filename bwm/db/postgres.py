@@ -1,6 +1,7 @@
 """What PostgreSQL needs to keep the promises that SQLite keeps by being one file: one writer, and a line that heals."""
 
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import peewee
@@ -27,6 +28,7 @@ _SETTINGS = {
 
 def open_database(url: str) -> peewee.Database:
     """The database behind ``url``, not connected yet."""
+    _load_driver()
     try:
         database: peewee.Database = connect(url, unquote_password=True, autoconnect=False, **_SETTINGS)
     except (ImportError, peewee.ImproperlyConfigured) as error:
@@ -34,6 +36,19 @@ def open_database(url: str) -> peewee.Database:
     for table in TABLES:
         table._meta.without_rowid = False  # which only SQLite has
     return database
+
+
+def _load_driver() -> None:
+    """Give peewee what it was loaded without, under the names by which it looks for it."""
+    with suppress(ImportError):  # who then opens a database is told
+        driver = import_module("psycopg")
+        states = import_module("psycopg.pq").TransactionStatus
+        json = import_module("psycopg.types.json")
+        names: Any = peewee
+        names.psycopg, names.TransactionStatus = driver, states
+        names.Json_pg3, names.Jsonb_pg3 = json.Json, json.Jsonb
+        adapter = names.Psycopg3Adapter
+        adapter.txn_idle, adapter.txn_inerror, adapter.txn_unknown = states.IDLE, states.INERROR, states.UNKNOWN
 
 
 _NO_DRIVER = "PostgreSQL needs its driver, which is not installed: pip install 'bwm[postgres]'."

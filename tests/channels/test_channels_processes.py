@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from bwm.channels import open_channel
 from bwm.channels.channel import Channel
 from bwm.channels.sending import worker
+from bwm.channels.sending.process import ENOUGH, MOST
 from bwm.channels.sending.wire import Answer, Request, packet_pair
 from bwm.errors import ChannelError, DeliveryUncertain
 from regtest.receiver import Receiver, accept, hang
@@ -181,6 +183,27 @@ def test_an_idle_worker_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         assert is_running(pid)
         assert ours.recv(1) == b"", "the worker closes its end by ending"
         assert os.waitpid(pid, 0) == (pid, 0)
+
+
+def test_a_flood_is_sent_by_several_processes_and_what_comes_singly_by_one(
+    channel: Channel, receiver: Receiver
+) -> None:
+    def workers() -> int:
+        return sum(map(is_running, sending_processes())) - 1  # but for the one that forks them
+
+    channel.deliver(message())
+    assert workers() == 1
+    held = threading.Event()
+    receiver.behaviour = lambda handler, over: (held.wait(10), accept(handler, over))[1]
+    with ThreadPoolExecutor(ENOUGH * MOST) as flood:
+        sent = [flood.submit(channel.deliver, message(alert_id=f"a{n}")) for n in range(ENOUGH * MOST)]
+        try:
+            wait_until(lambda: workers() == MOST)
+            wait_until(lambda: len(receiver.received) == 1 + ENOUGH * MOST)
+        finally:
+            held.set()
+    assert [one.result() for one in sent] == [None] * (ENOUGH * MOST)
+    assert workers() == MOST
 
 
 def answer(_: Request) -> Answer:

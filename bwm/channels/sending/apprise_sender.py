@@ -9,8 +9,11 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +21,7 @@ import apprise
 import requests
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins import NotifyBase, url_to_dict
-from apprise.utils.pgp import PGP_SUPPORT
+from apprise.utils import pgp
 from urllib3.exceptions import ProtocolError
 
 from bwm.channels.sending import proxied
@@ -127,6 +130,8 @@ def plugin_for(request: Request) -> NotifyBase:
     service = _service(request["url"])
     if request["proxy"] and not _uses_requests(PLUGINS[service]):
         raise Unusable(f"{service}:// cannot go through the Tor proxy: name another service, or remove tor")
+    if "pgp" in request["url"].lower():
+        _load_pgp()
     url = with_urgency(request["url"], service, request["severity"])
     plugin = apprise.Apprise.instantiate(with_thread(url, service, request["alert"]), asset=ASSET)
     if plugin is None:
@@ -139,6 +144,7 @@ def plugin_for(request: Request) -> NotifyBase:
     return plugin
 
 
+@cache  # a worker serves one channel, and to understand its URL is a tenth of the work of a message
 def _service(url: str) -> str:
     """The schema of the service that a URL stands for. Raises Unusable."""
     found = SCHEMA.match(url)
@@ -166,8 +172,17 @@ def _encrypts(plugin: NotifyBase) -> bool:
     return getattr(plugin, "pgp_mode", "none") == "encrypt"
 
 
+def _load_pgp() -> None:
+    """Give Apprise what it was loaded without, if it is installed."""
+    found: Any = pgp
+    if not found.PGP_SUPPORT:
+        with suppress(ImportError):
+            found.pgpy = import_module("pgpy")
+            found.PGP_SUPPORT = True
+
+
 def _refuse_if_it_cannot_encrypt(plugin: Any) -> None:
-    if not PGP_SUPPORT:
+    if not pgp.PGP_SUPPORT:
         raise Unusable("to encrypt mail the package PGPy is missing: install bwm with its extra, bwm[pgp]")
     if plugin.pgp_key and plugin.pgp.public_key() is None:
         raise Unusable("the OpenPGP key that it names cannot be read: give the path of a file with a public key")

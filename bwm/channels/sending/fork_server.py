@@ -16,6 +16,7 @@ from importlib import import_module
 
 from bwm.channels.sending import worker
 from bwm.channels.sending.wire import MAX_PACKET, packet_pair
+from bwm.lean import without
 
 PRELOADED = "bwm.channels.sending.apprise_sender"
 
@@ -24,7 +25,8 @@ def main() -> None:
     """Fork workers until the daemon closes its end, which it also does by dying."""
     line = socket.socket(fileno=os.dup(0))
     _stand_apart()
-    import_module(PRELOADED)
+    with without("pgpy"):  # it takes a third of the memory of all this, and hardly anybody encrypts mail
+        import_module(PRELOADED)
     gc.freeze()  # a collection would touch, and so copy, every page that the workers share
     while module := line.recv(MAX_PACKET):
         _fork_worker(line, module.decode())

@@ -21,8 +21,15 @@ HAND_OVER_LIMIT_S = 5
 START_LIMIT_S = 30
 """To load Apprise takes half a second, and some seconds on a small machine that is busy."""
 
-ATTEMPTS = 3
-"""The first worker may just have ended because it was idle; the next should not."""
+ENOUGH = 8
+"""Messages that a worker has in hand before another one joins it: a flood is then sent on more than one processor, of
+which one message of Apprise takes some milliseconds."""
+
+MOST = min(4, len(os.sched_getaffinity(0)))
+"""Workers of one channel. What was needed for a flood only, ends by itself when it was idle for a while."""
+
+ATTEMPTS = MOST + 2
+"""Every worker may just have ended because it was idle; a new one should not."""
 
 KEPT_VARIABLES = re.compile(
     r"PATH|HOME|LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(HTTP|HTTPS|ALL|NO)_PROXY",
@@ -130,12 +137,12 @@ class Worker:
 
 
 class Workers:
-    """The sending process of one channel: a worker at a time, replaced when it hangs, fails or went idle."""
+    """The sending processes of one channel: mostly one worker, replaced when it hangs, fails or went idle."""
 
     def __init__(self, module: str) -> None:
         self._module = module
         self._lock = threading.Lock()
-        self._worker: Worker | None = None
+        self._workers: list[Worker] = []  # that take requests
         self._closed = False
 
     def ask(self, request: Request, limit_s: float) -> Answer:
@@ -151,11 +158,11 @@ class Workers:
         raise DeliverLater("not sent: the sending processes end before they begin")
 
     def close(self) -> None:
-        """Kill the worker; who still waits for it gets DeliveryUncertain."""
+        """Kill the workers; who still waits for one gets DeliveryUncertain."""
         with self._lock:
             self._closed = True
-            worker, self._worker = self._worker, None
-            if worker is not None:
+            workers, self._workers = self._workers, []
+            for worker in workers:
                 worker.retired = True
                 _end(worker)
 
@@ -173,16 +180,25 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise DeliverLater("not sent: the channel was closed")
-            if self._worker is None:
-                self._worker = FORK_SERVER.new_worker(self._module)
-            self._worker.users += 1
-            return self._worker
+            worker = self._free()
+            worker.users += 1
+            return worker
+
+    def _free(self) -> Worker:
+        """The first that has not enough to do yet, so that of several that are hardly needed one goes idle."""
+        for worker in self._workers:
+            if worker.users < ENOUGH:
+                return worker
+        if len(self._workers) < MOST:
+            self._workers.append(FORK_SERVER.new_worker(self._module))
+            return self._workers[-1]
+        return min(self._workers, key=lambda worker: worker.users)
 
     def _retire(self, worker: Worker) -> None:
         with self._lock:
             worker.retired = True
-            if self._worker is worker:
-                self._worker = None
+            if worker in self._workers:
+                self._workers.remove(worker)
 
     def _leave(self, worker: Worker) -> None:
         with self._lock:
