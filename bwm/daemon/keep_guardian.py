@@ -10,6 +10,7 @@ from bwm.db import guardians, protection, vaults
 from bwm.db.alerts import Target
 from bwm.db.commit import commit
 from bwm.db.database import Database
+from bwm.db.guardians import Sees, everything
 from bwm.errors import UsageError
 from bwm.guardian.notice import Notice, notice
 from bwm.guardian.registration import refusal_to_remove
@@ -27,8 +28,11 @@ def keep(
     protected: tuple[Sequence[str], Sequence[str]],
     now: int,
     on_progress: Callable[[float], None] = lambda percent: None,
+    sees: Sees = everything,
 ) -> Prepared:
     """Look a guardian up and watch it from now on. ``protected``: the names of vaults, and tags.
+
+    ``sees``: what is known to whoever asks.
 
     Raises UsageError where it must not be taken on, and NodeError. Call inside a database connection.
     """
@@ -43,7 +47,7 @@ def keep(
     words = f"watched from now on: {new.state}. {new.state.reason}"
     told = Notice("guardian.added", "critical" if new.state.state == "locked" else "info", words, None)
     with database.transaction():
-        guardian_id = guardians.add(new, now)
+        guardian_id = guardians.add(new, now, sees)
         protection.protect(guardian_id, names, tags)
         _journal(database, config, wish.name, new.address, told, now)
     return prepared

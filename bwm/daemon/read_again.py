@@ -82,7 +82,7 @@ class SecondReading:
 
     def _coins(self, tx: Tx) -> dict[bytes, Output]:
         """The guardians' coins among those that a transaction spends, as far as their amounts are known."""
-        scripts = {trigger.id: script for script, trigger in guardians.triggers().items()}
+        scripts = {trigger.id: script for script, each in guardians.triggers().items() for trigger in each}
         return {
             watch.key: Output(watch.sats, scripts[watch.trigger.id])
             for watch in watches.by_keys([item.spends for item in tx.inputs])

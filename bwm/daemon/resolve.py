@@ -30,7 +30,8 @@ class Speaking:
         known = {(watch.key, watch.trigger.id) for watch in watches.by_keys(list(ours))}
         return [
             Watch(trigger, What.COIN, key)
-            for key, trigger in ours.items()
+            for key, triggers in ours.items()
+            for trigger in triggers
             if (key, trigger.id) not in known and (only is None or trigger.id in only)
         ]
 

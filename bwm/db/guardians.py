@@ -1,7 +1,7 @@
 """Guardians, their signals, and the lock state that these add up to."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from peewee import fn
 from bwm.chain.block import BlockRef
 from bwm.clock import rfc3339
 from bwm.db import settings, vaults
-from bwm.db.schema import Guardian, Sighting, Signal, Trigger, Watch
+from bwm.db.schema import Guardian, Sighting, Signal, Trigger, Vault, Watch
 from bwm.errors import UsageError
 from bwm.guardian.grammar import Payload
 from bwm.guardian.state import GuardianState, PendingUnlock
@@ -144,13 +144,23 @@ class NewGuardian:
     read_from: int | None = None  # a height from which the daemon is to read the chain again
 
 
-def add(new: NewGuardian, now: int) -> int:
-    """Write a new guardian; the id of its row. Raises UsageError when its name, its address or its script is taken.
+Sees = Callable[[str], bool]
+"""Whether a vault or guardian of this name is known to whoever asks."""
+
+
+def everything(name: str) -> bool:
+    """What the operator sees."""
+    return True
+
+
+def add(new: NewGuardian, now: int, sees: Sees = everything) -> int:
+    """Write a new guardian; the id of its row. Raises UsageError when its name is taken, or its script by a guardian
+    or vault that is seen: what others watch hinders nobody, and nobody learns of it.
 
     Call inside a transaction.
     """
-    refuse_taken(new.name, new.script)
-    if vaults_of_script(new.script):
+    refuse_taken(new.name, new.script, sees)
+    if any(sees(name) for name in _vaults_of_script(new.script)):
         raise UsageError(f"{new.address} belongs to a vault, so it cannot be a guardian; nothing was added.")
     row = Guardian.create(
         name=new.name,
@@ -177,13 +187,14 @@ def is_taken(name: str) -> bool:
     return bool(Guardian.select().where(Guardian.name == name).exists())
 
 
-def refuse_taken(name: str, script: bytes) -> None:
-    """Raise UsageError when a guardian has this name or this scriptPubKey."""
-    if known := Guardian.get_or_none((Guardian.name == name) | (Guardian.script == script)):
-        raise UsageError(
-            f"There is a guardian {known.name!r} of this name or with this address already; nothing was added. To "
-            f"replace it, remove it first: bwm remove-guardian {known.name!r}"
-        )
+def refuse_taken(name: str, script: bytes, sees: Sees = everything) -> None:
+    """Raise UsageError when a guardian has this name, or one that is seen this scriptPubKey."""
+    for known in Guardian.select().where((Guardian.name == name) | (Guardian.script == script)):
+        if known.name == name or sees(known.name):
+            raise UsageError(
+                f"There is a guardian {known.name!r} of this name or with this address already; nothing was added. To "
+                f"replace it, remove it first: bwm remove-guardian {known.name!r}"
+            )
 
 
 def remove(name: str) -> None:
@@ -203,18 +214,20 @@ def coins(name: str) -> list[bytes]:
     return [bytes(row.key) for row in query]
 
 
-def triggers() -> dict[bytes, TriggerNoun]:
-    """The trigger of each guardian, by the guardian's scriptPubKey."""
-    rows: Any = Trigger.select(Trigger, Guardian).join(Guardian)
-    return {bytes(row.guardian.script): TriggerNoun(row.id, row.kind, row.key, None, row.guardian.name) for row in rows}
+def triggers() -> dict[bytes, list[TriggerNoun]]:
+    """The triggers of guardians by their scriptPubKey: one of each owner that watches it."""
+    rows: Any = Trigger.select(Trigger, Guardian).join(Guardian).order_by(Trigger.id)
+    found: dict[bytes, list[TriggerNoun]] = {}
+    for row in rows:
+        trigger = TriggerNoun(row.id, row.kind, row.key, None, row.guardian.name)
+        found.setdefault(bytes(row.guardian.script), []).append(trigger)
+    return found
 
 
-def vaults_of_script(script: bytes) -> bool:
-    """Whether a vault watches this script: then it cannot be a guardian."""
-    query = Watch.select().join(Trigger)
-    return bool(
-        query.where((Watch.key == script) & (Watch.what == str(What.SCRIPT)) & Trigger.vault.is_null(False)).exists()
-    )
+def _vaults_of_script(script: bytes) -> list[str]:
+    """The names of the vaults that watch this script: it cannot be their owner's guardian."""
+    query: Any = Watch.select(Vault.name).join(Trigger).join(Vault)
+    return [name for (name,) in query.where((Watch.key == script) & (Watch.what == str(What.SCRIPT))).tuples()]
 
 
 def described(now: int, name: str | None = None) -> list[dict[str, Any]]:

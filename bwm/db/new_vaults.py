@@ -13,6 +13,7 @@ from typing import Any
 
 from bwm.db import raw, settings
 from bwm.db.database import Database
+from bwm.db.guardians import Sees, everything
 from bwm.db.schema import Guardian
 from bwm.db.vaults import NewTrigger, NewVault, first_unread, refuse_taken
 from bwm.errors import UsageError
@@ -26,11 +27,15 @@ _Row = tuple[Any, ...]
 
 
 def add(
-    database: Database, vaults: Sequence[NewVault], now: int, on_progress: OnProgress = lambda percent: None
+    database: Database,
+    vaults: Sequence[NewVault],
+    now: int,
+    on_progress: OnProgress = lambda percent: None,
+    sees: Sees = everything,
 ) -> None:
     """Write new vaults, all or none; ``on_progress`` hears percentages.
 
-    Raises UsageError when a name is taken or an address is a guardian's.
+    Raises UsageError when a name is taken or an address is that of a guardian that is seen.
     """
     total = sum(len(vault.triggers) for vault in vaults)
     # Made and sorted before the database is locked: others write meanwhile.
@@ -39,7 +44,7 @@ def add(
     on_progress(10)
     with _prepared_for(total, database), database.transaction():
         refuse_taken(*(vault.name for vault in vaults))
-        _refuse_guardians(vaults)
+        _refuse_guardians(vaults, sees)
         ids = _insert_vaults(vaults, now)
         first_id = _reserve_ids(database, total)
         _write(
@@ -126,8 +131,8 @@ def _reserve_ids(database: Database, number: int) -> int:
     return first
 
 
-def _refuse_guardians(vaults: Sequence[NewVault]) -> None:
-    guardians = {bytes(row.script) for row in Guardian.select(Guardian.script)}
+def _refuse_guardians(vaults: Sequence[NewVault], sees: Sees) -> None:
+    guardians = {bytes(row.script) for row in Guardian.select(Guardian.name, Guardian.script) if sees(row.name)}
     for vault in vaults if guardians else ():
         if any(key.key in guardians for trigger in vault.triggers for key in trigger.keys):
             raise UsageError(

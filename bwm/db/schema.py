@@ -77,7 +77,7 @@ class Guardian(Base):
 
     id = AutoField()
     name = TextField(unique=True)
-    address = TextField(unique=True)
+    address = TextField(index=True)  # several owners may watch the same one
     script = BlobField()
     unlock_confirmations = IntegerField()  # blocks
     unlock_delay_s = IntegerField(default=0)  # seconds

@@ -91,19 +91,45 @@ def test_x15_x16_x42_tokens_learn_nothing_of_each_others_guardians(tower, call, 
     assert_problem(reached[0], 404)
     assert reached[0].body == reached[1].body
     assert_problem(call("POST", "/v1/guardians", theirs | {"tags": ["savings"]}, token=bob), 403)
-    never = tower.node.new_address()
-    probes = [call("POST", "/v1/guardians", theirs | {"address": one}, token=bob) for one in (hers.address, never)]
-    assert_problem(probes[0], 400)
-    assert probes[0].body == probes[1].body
     assert pages(call, "/v1/guardians", token=bob) == []
     for method in ("GET", "DELETE"):
         answers = [call(method, f"/v1/guardians/{one}", token=bob) for one in (name, "ada-none")]
         assert_problem(answers[0], 404)
         assert answers[0].body == answers[1].body
-    assert call("POST", "/v1/guardians", theirs, token=bob).status == 201
+    made = [call("POST", "/v1/guardians", theirs, token=bob)]
+    assert made[0].status == 201
     assert [one["name"] for one in pages(call, "/v1/guardians", token=bob)] == [theirs["name"]]
     assert call("DELETE", f"/v1/guardians/{name}", token=alice).status == 204
     assert call("DELETE", f"/v1/guardians/{theirs['name']}", token=bob).status == 204
+
+
+def test_x14_x42_the_same_guardian_of_two_owners_is_told_to_both_and_neither_learns_of_the_other(
+    tower, call, cast, token
+):
+    owners = {vault_name(prefix): token("read", "write", vault=f"{prefix}-*") for prefix in ("gil", "hal", "ida")}
+    (first, alice), (second, bob), (watcher, carol) = owners.items()
+    [(signer, coin)] = cast(1)
+    made = [
+        call("POST", "/v1/guardians", {"name": name, "address": signer.address}, token=owner)
+        for name, owner in ((first, alice), (second, bob))
+    ]
+    assert [answer.status for answer in made] == [201, 201]
+    assert {**made[0].json, "name": second} == made[1].json
+    assert call("POST", "/v1/vaults", {"name": watcher, "addresses": [signer.address]}, token=carol).status == 201
+    again = {"name": vault_name("gil"), "address": signer.address}
+    assert_problem(call("POST", "/v1/guardians", again, token=alice), 400)  # it is hers already
+    assert_problem(
+        call("POST", "/v1/vaults", {"name": vault_name("gil"), "addresses": [signer.address]}, token=alice), 400
+    )
+    assert_problem(call("POST", "/v1/guardians", {**again, "name": vault_name("ida")}, token=carol), 400)
+
+    txid = tower.node.send(signer.signal(coin, "lock 2"))
+
+    for name, owner in ((first, alice), (second, bob)):
+        wait_until(lambda: call("GET", f"/v1/guardians/{name}", token=owner).json["state"] == "locked", "the lock")  # noqa: B023
+        told = call("GET", "/v1/events?kind=guardian.locked", token=owner).json["items"]
+        assert [(event["guardian"], event["txid"]) for event in told] == [(name, txid)]
+    tower.bwm.wait_for_event("trigger.seen", vault=watcher)
 
 
 def test_a_lock_is_watched_over_and_its_transaction_kept_nowhere(tower, call, cast, token):

@@ -1,6 +1,5 @@
 """Guardians: whether they are locked; added, removed."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from bwm.api.problems import Problem
@@ -9,17 +8,11 @@ from bwm.api.v1.operation import NAME, Call, Operation, Reply, Surroundings, lis
 from bwm.api.v1.operations.common import AFTER_NAME, check_seen, nothing, one_by_name, page_by_name, problems
 from bwm.api.v1.shape import Field
 from bwm.daemon import keep_guardian
-from bwm.daemon.register_guardian import Prepared, Wish
+from bwm.daemon.register_guardian import Wish
 from bwm.db import guardians, vaults
-from bwm.errors import BadAddress, UsageError
 
 _COST = 100  # triggers: the node searches all its unspent coins for one guardian
 _LONGEST_DELAY_S = 365 * 86_400
-
-_UNFIT = (
-    "This address cannot be a guardian for this token. One that can holds a coin, has said unlock and no lock since, "
-    "and is watched for nothing else."
-)
 
 _MANNER = ("unlock_confirmations", "unlock_delay_s", "accept_locked", "accept_high_nonce", "assume_locked")
 
@@ -44,19 +37,12 @@ def _add(around: Surroundings, call: Call) -> Reply:
     if guardians.is_taken(name):
         raise Problem(409, "There is a guardian of that name already; nothing was added.")
     wish = Wish(name, body["address"], **{key: body[key] for key in _MANNER if key in body})
+    now = around.clock.now()
     with problems():
-        prepared = _kept(around, wish, names, tags, tells_why=holder.sees_all)
+        prepared = keep_guardian.keep(
+            around.config, around.database, around.node, wish, (names, tags), now, sees=holder.sees
+        )
     return Reply(guardians.described(around.clock.now(), name)[0] | {"remarks": list(prepared.remarks)}, 201)
-
-
-def _kept(around: Surroundings, wish: Wish, names: Sequence[str], tags: Sequence[str], *, tells_why: bool) -> Prepared:
-    """``tells_why`` False: one sentence for all that speaks against an address, as some of it would tell of others."""
-    try:
-        return keep_guardian.keep(around.config, around.database, around.node, wish, (names, tags), around.clock.now())
-    except BadAddress:
-        raise
-    except UsageError as error:
-        raise error if tells_why else UsageError(_UNFIT) from None
 
 
 def _remove(around: Surroundings, call: Call) -> Reply:

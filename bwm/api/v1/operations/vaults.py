@@ -43,7 +43,7 @@ def _add(around: Surroundings, call: Call) -> Reply:
         raise Problem(409, "There is a vault of that name already; nothing was added.")
     with problems():
         prepared = prepare([wish], network_of(around.config.network), around.node, around.config.gap_limit)
-        new_vaults.add(around.database, prepared.vaults, around.clock.now())
+        new_vaults.add(around.database, prepared.vaults, around.clock.now(), sees=call.holder.sees)
     return Reply(vaults.described([wish.name])[0], 201)
 
 
