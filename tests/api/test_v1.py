@@ -299,6 +299,18 @@ def test_the_same_request_twice_at_the_same_time_is_done_once(call, token):
     assert len(call("GET", "/v1/announcements", token=owner).json["items"]) == 1
 
 
+def test_x13_one_token_does_not_keep_others_from_what_takes_long(call, token):
+    hasty, polite = token("write", vault="hasty-*"), token("write", vault="polite-*")
+
+    def add(prefix, owner):
+        return call("POST", "/v1/vaults", {"name": vault_name(prefix), "txids": [TXID]}, token=owner).status
+
+    with ThreadPoolExecutor(8) as hands:
+        hurried = [hands.submit(add, "hasty", hasty) for _ in range(40)]
+        assert {add("polite", polite) for _ in range(8)} == {201}
+        assert {each.result() for each in hurried} == {201, 429}
+
+
 def test_events_are_streamed_as_they_happen_and_taken_up_after_a_break(tower, call, everything):
     node, name = tower.node, vault_name()
     coin = node.pay(node.new_address(), 1_000_000)

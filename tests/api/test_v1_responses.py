@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from regtest.node import btc
 from tests.api.calls import assert_problem, pages, vault_name
 from tests.node.response_stage import fund
 from tests.vault_signer import NONE, Key
@@ -76,6 +77,25 @@ def test_a_response_from_its_making_to_its_end_and_nowhere_its_transactions(towe
     for secret in (*(step.hex for step in steps), vault.txs.unvault.hex):
         assert secret not in said
         assert secret not in dump(tower)
+
+
+def test_a_psbt_is_taken_once_everybody_has_signed_it(tower, call, token):
+    node, name = tower.node, vault_name("psbt")
+    owner, address = token(*SCOPES, vault="psbt-*"), node.new_address()
+    txid, vout = node.pay(address, 1_000_000).split(":")
+    node.mine()
+    assert call("POST", "/v1/vaults", {"name": name, "addresses": [address]}, token=owner).status == 201
+    spent, paid = [{"txid": txid, "vout": int(vout)}], [{tower.safe.address: btc(998_000)}]
+    psbt = node.rpc("createpsbt", spent, paid, 0, True)
+    wish = {"vault": name, "name": "safe", "delay": "2d"}
+    early = call("POST", "/v1/responses", wish | {"transactions": [psbt]}, token=owner)
+    assert_problem(early, 400)
+    assert "not signed completely" in early.json["detail"]
+
+    signed = node.rpc("walletprocesspsbt", psbt, wallet="vault")["psbt"]
+
+    made = call("POST", "/v1/responses", wish | {"transactions": [signed]}, token=owner)
+    assert (made.status, made.json["verdict"]) == (201, "ready")
 
 
 def test_nobody_arms_sends_or_disarms_from_afar(tower, call, own, owner, token):

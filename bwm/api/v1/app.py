@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -28,6 +29,7 @@ from bwm.db.tokens import Holder, Kept
 _BURST, _PER_S = 300, 30  # requests of one token
 _TRIGGERS_BURST, _TRIGGERS_PER_S = 50_000, 1  # that one token may have watched
 _WRONG_BURST, _WRONG_PER_S = 20, 20 / 60  # wrong tokens from one address
+_SLOW_OF_ONE = 2
 _STREAMS = 20
 _LOOK_EVERY_S = 0.5
 _SIGN_OF_LIFE_S = 15
@@ -49,6 +51,7 @@ class V1:
         self._allowance = Allowance(_BURST, _PER_S, around.clock.monotonic)
         self._wrong = Allowance(_WRONG_BURST, _WRONG_PER_S, around.clock.monotonic)
         self._streams = 0
+        self._slow: Counter[str] = Counter()  # by the token's id: what takes long and is not done yet
         self._under_way: set[tuple[str, str]] = set()  # tokens' ids with their Idempotency-Keys
         self._document = document()
         self._routes = [(_pattern(operation.path), operation) for operation in OPERATIONS]
@@ -158,8 +161,25 @@ class V1:
         if wait_s := self._triggers.take(call.holder.id, operation.cost(call.body)):
             raise Problem(429, "This token has had too much watched or kept.", {"Retry-After": str(int(wait_s) + 1)})
         with self._once(call.holder.id, key):
-            reply: Reply = await (self._read_slowly if operation.is_slow else self._read)(carry_out)
+            reply: Reply
+            if operation.is_slow:
+                with self._in_turn(call.holder.id):
+                    reply = await self._read_slowly(carry_out)
+            else:
+                reply = await self._read(carry_out)
         return reply
+
+    @contextmanager
+    def _in_turn(self, token_id: str) -> Iterator[None]:
+        """Of the few places for what takes long one token holds so many that others find room."""
+        if self._slow[token_id] >= _SLOW_OF_ONE:
+            raise Problem(429, "What this token asked for before is still being done.", {"Retry-After": "1"})
+        self._slow[token_id] += 1
+        try:
+            yield
+        finally:
+            self._slow[token_id] -= 1
+            self._slow += Counter()  # forgets who has none
 
     @contextmanager
     def _once(self, token_id: str, key: str) -> Iterator[None]:
