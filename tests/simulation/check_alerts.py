@@ -177,8 +177,9 @@ def _is_too_soon(alert: SimpleNamespace, told: Single, again: Single, rises: Ris
 
 
 def _until_next(age: int) -> int:
-    marks = [mark for mark in (_MINUTE, 5 * _MINUTE, 15 * _MINUTE) if mark > age >= 0]
-    return marks[0] - age if marks else 15 * _MINUTE
+    """``age`` is negative where the clock was set back since."""
+    marks = [mark for mark in (_MINUTE, 5 * _MINUTE, 15 * _MINUTE) if mark > age]
+    return min(15 * _MINUTE, marks[0] - age) if marks else 15 * _MINUTE
 
 
 def _after_the_answer(name: str, answer: Answer, later: list[Single]) -> Iterator[Violation]:
