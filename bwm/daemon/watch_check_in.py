@@ -45,8 +45,8 @@ class CheckInWatch:
         if self._clock.monotonic() < self._due:
             return
         if self._config is None:
-            self._due = float("inf")
             self._forget()
+            self._due = float("inf")
             return
         self._due = self._clock.monotonic() + _LOOK_EVERY_S
         now = self._clock.now()

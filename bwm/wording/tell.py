@@ -152,9 +152,12 @@ _FOLLOWED = frozenset(
 
 
 _IN_OWN_WORDS = frozenset(
-    ("guardian", "response", "announcement", "policy", "hook", "webhook", "plugin", "drill", "alert")
+    ("guardian", "response", "announcement", "policy", "hook", "webhook", "plugin", "drill", "alert", "deadman")
 )
 """Families whose events have a reason that says more than a sentence for all of their kind can."""
+
+_OF_TRANSACTIONS = frozenset(("trigger", "funds", "guardian", "response"))
+"""Families in whose detail ``by`` is the transaction that took another's place; in others it is who did something."""
 
 _ENDS = frozenset({"deadman.back"})
 """Kinds that settle what an alert was about, besides the ends of troubles: there is nothing left to do."""
@@ -239,7 +242,8 @@ def _facts(about: Event, latest: Event, reader: Reader) -> list[_Line]:
         lines.append(_Line(say("Coin: {coin}", coin=about.trigger_key), 4))
     if about.trigger_kind == "script" and about.trigger_key and reader.may_know("address"):
         lines.append(_Line(say("Address: {address}", address=about.trigger_key), 4))
-    if (by := latest.detail.get("by")) and reader.may_know("txid"):
+    by = latest.detail.get("by") if latest.kind.partition(".")[0] in _OF_TRANSACTIONS else None
+    if by and reader.may_know("txid"):
         lines.append(_Line(say("The other transaction: {txid}", txid=by), 4))
     if (words := _details(about, reader)) is not None:
         lines.append(_Line(say("Details: {words}", words=words), 5))

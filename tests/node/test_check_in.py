@@ -23,6 +23,11 @@ listen = "127.0.0.1:{port}"
 allow = ["{safe}"]
 
 [[policy]]
+name = "somebody says that I am well"
+on = ["deadman.checked_in"]
+then = [{{ alert = ["owner"], severity = "info" }}]
+
+[[policy]]
 name = "no sign of life"
 on = ["deadman.missed"]
 then = [
@@ -111,6 +116,7 @@ def test_the_api_takes_a_check_in_by_post_from_a_token_for_that(bwm, port):
     assert call("POST").json == done.json
     assert len(bwm.events("deadman.checked_in")) == 1
     assert bwm.events("deadman.checked_in")[0]["detail"]["by"] == "token check-in"
+    assert "token check-in" in bwm.wait_for_alert(kind="deadman.checked_in")["body"]
     assert call("GET").status == 405
     assert call("POST", token=other).status == 403
     assert call("GET", "/v1/status").status == 403

@@ -32,6 +32,13 @@ def blindness_is_told(facts: Facts) -> Iterator[Violation]:
         yield Violation("loss", f"the node is away, and nobody was told: {trouble}")
 
 
+def nobody_is_called_silent(facts: Facts) -> Iterator[Violation]:
+    """I10: whatever the clock says and however often bwm dies, the time to check in is not over."""
+    for event in facts.events:
+        if event.kind.startswith("deadman."):
+            yield Violation("false act", f"{event.kind} though nobody is late")
+
+
 def no_question_inside_a_transaction(facts: Facts) -> Iterator[Violation]:
     """A transaction holds writes only: whoever waits for the node in it locks everybody else out."""
     if facts.tower.node.asked_in_transaction:
@@ -52,6 +59,7 @@ WHEN_HEALED: tuple[Check, ...] = (
     check_responses.orders_are_taken,
     check_responses.responses_are_followed,
     bwm_can_see,
+    nobody_is_called_silent,
     no_question_inside_a_transaction,
 )
 

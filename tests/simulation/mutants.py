@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from bwm import check_in
 from bwm.chain.block import BlockRef
 from bwm.daemon import finder, follow_chain, writer
 from bwm.daemon.dispatch import ChannelWorker
@@ -327,3 +328,8 @@ def _() -> AbstractContextManager[object]:
         return changes if any(event.kind == "trigger.reorged" for event in changes.events) else judged(self, changes)
 
     return patch.object(Writer, "_judged", careless)
+
+
+@mutant("check-ins are timed by the machine's clock alone", "false act")
+def _() -> AbstractContextManager[object]:
+    return patch.object(check_in, "believed", lambda now, chain_time: now)

@@ -6,7 +6,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bwm.config import ChannelConfig, Config, ResponsesConfig
+from bwm.config_alerts import CheckInConfig
 from bwm.daemon.run import Daemon
+from bwm.secret import Secret
 from bwm.severity import Severity
 from tests.simulation.channel import SimChannel, alerts_of
 from tests.simulation.feed import SimFeed
@@ -18,6 +20,9 @@ NETWORK = "regtest"
 GAP_LIMIT = 3
 SAFE = b"\x00\x14" + b"\x5a" * 20
 """Where responses pay to: the only script that the configuration allows."""
+
+PERIOD_S = 365 * 86_400
+"""In which somebody must check in: longer than any simulation, and shorter than a clock's worst jump."""
 
 _MOST_SENDINGS = 40  # in one turn
 _LONGEST_WAIT_S = 300  # what falls due later than this was put there by a clock that ran ahead, or is a repeat
@@ -44,10 +49,14 @@ class Tower:
             network=NETWORK,
             state_dir=folder,
             database_url=f"sqlite:///{folder / 'bwm.sqlite'}",
-            channels=tuple(ChannelConfig(each.name, "apprise", min_severity=least) for each, least in channels.items()),
+            channels=tuple(
+                ChannelConfig(each.name, "apprise", Secret("json://127.0.0.1/"), min_severity=least)
+                for each, least in channels.items()
+            ),
             gap_limit=GAP_LIMIT,
             policies=(WATCHFUL, *RESPONDING),
             responses=ResponsesConfig((SAFE,)),
+            check_in=CheckInConfig(PERIOD_S),
         )
         self._safe = folder / "safe" if may_lose_power else None
         self._stack = ExitStack()

@@ -112,12 +112,21 @@ def test_a_trouble_and_its_end():
     assert "test-channel" not in text.body
 
 
+def test_who_did_something_is_not_taken_for_a_transaction():
+    said = Event("k", "deadman.checked_in", 0, "main", "token phone checked in", detail={"by": "token phone"}, seq=1)
+    told = tell(said, said, TELLING).body
+    assert "Details: token phone checked in" in told
+    assert "transaction" not in told
+    assert "transaction" not in tell(said, replace(said, kind="policy.approved"), TELLING).body
+
+
 def test_a_check_in_that_is_overdue_says_until_when_it_counts_and_its_end_asks_for_nothing():
     overdue = Event("k", "deadman.overdue", 0, "main", "…", detail={"until": 604_800}, seq=1)
     told = tell(overdue, overdue, TELLING)
     assert told.title == "Nobody has checked in: overdue"
     assert "It counts as missed from 1970-01-08 00:00 (UTC) on." in told.body
     assert "bwm check-in. To answer this alert is not enough." in told.body
+    assert "Details: …" in told.body
     back = tell(overdue, replace(overdue, kind="deadman.back", seq=2), TELLING)
     assert back.title == "Check-ins are in order again"
     assert "bwm check-in" not in back.body
