@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import peewee
@@ -64,10 +65,12 @@ def test_what_a_person_decides_by_hand_has_no_event_before_it(database):
 def test_a_response_that_waits_is_known_to_whoever_tells_of_its_transaction(database):
     commit(database, decided(SWEEP), [], NOW)
     [decision] = schema.Decision.select()
-    assert orders.to_come("cold", "ab" * 32) == [("sweep", NOW + 1200, decision.id, SWEEP.guard)]
-    assert orders.to_come("cold", "cd" * 32) == []
-    assert orders.to_come("warm", "ab" * 32) == []
-    assert orders.to_come(None, None) == []
+    later = replace(THEFT, key=fact_key("later"), kind="trigger.confirmed")
+    coming = [("sweep", NOW + 1200, decision.id, SWEEP.guard)]
+    assert orders.to_come(THEFT) == orders.to_come(later) == coming
+    assert orders.to_come(replace(later, txid="cd" * 32)) == []
+    assert orders.to_come(replace(later, vault="warm")) == []
+    assert orders.to_come(replace(later, vault=None, txid=None)) == []
     [due] = orders.due(["respond"], NOW + 1200)
     assert orders.claim(due, NOW + 1200)
-    assert orders.to_come("cold", "ab" * 32) == []
+    assert orders.to_come(THEFT) == []
