@@ -213,14 +213,19 @@ class Absence:
     rival: str | None = None
 
 
-def plan_absences(absences: Iterable[Absence], facts: Facts, now: int) -> Changes:
-    """Transactions that left the mempool without being mined."""
+def plan_absences(
+    absences: Iterable[Absence], facts: Facts, now: int, signals: frozenset[str] = frozenset()
+) -> Changes:
+    """Transactions that left the mempool without being mined.
+
+    ``signals``: the txids of those that nobody sighted, as a guardian's registration found them.
+    """
     steps = []
     for absence in absences:
         look = Look.REPLACED if absence.rival else Look.GONE
         if after := moved(absence.sighting, look, by=absence.rival):
             steps.append(after)
-    return _changes((), steps, facts, now, GuardianStep(facts.tip_height))
+    return _changes((), steps, facts, now, GuardianStep(facts.tip_height, gone=signals))
 
 
 def plan_readiness(before: Sequence[JudgedLock], after: Sequence[JudgedLock], network: str, now: int) -> Changes:
@@ -312,7 +317,7 @@ def _changes(found: Found, steps: Sequence[Sighting], facts: Facts, now: int, gu
     guardian_step = replace(
         guardian_step,
         fresh=frozenset(sighting.place for sighting in steps if sighting.place not in facts.sightings),
-        gone=frozenset(sighting.txid for sighting in steps if sighting.status in AWAY),
+        gone=guardian_step.gone | {sighting.txid for sighting in steps if sighting.status in AWAY},
         spent_scripts=facts.spent_scripts,
         balances=facts.balances,
     )

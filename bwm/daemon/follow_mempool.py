@@ -7,7 +7,7 @@ from bwm.chain.block import BlockRef
 from bwm.daemon.finder import Finder
 from bwm.daemon.read_again import SecondReading
 from bwm.daemon.writer import Writer
-from bwm.db import sightings
+from bwm.db import guardians, sightings
 from bwm.errors import NodeForbidden
 from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Absence, plan_absences, plan_mempool
@@ -129,7 +129,9 @@ class MempoolFollower:
 
         A node that has just started fills its mempool over some seconds: until then everything seems gone.
         """
-        missing = [sighting for sighting in sightings.contested() if sighting.txid not in present]
+        contested = sightings.contested()
+        missing = [sighting for sighting in contested if sighting.txid not in present]
+        signals = guardians.unmined_signals() - present - {sighting.txid for sighting in contested}
         txs = sightings.transactions({sighting.txid for sighting in missing})
         coins = {item.spends for tx in txs.values() for item in tx.inputs}
         spenders = self._node.spent_in_mempool(coins) if coins else {}
@@ -141,9 +143,10 @@ class MempoolFollower:
             missed.add(sighting.txid)
             if rivals or sighting.txid in self._missed_once:
                 absences.append(Absence(sighting, rivals[0] if rivals else None))
-        self._missed_once = missed
-        if not all(absence.rival for absence in absences) and not self._mempool_is_loaded():
-            absences = [absence for absence in absences if absence.rival]
-        if absences:
+        gone = signals & self._missed_once
+        self._missed_once = missed | signals
+        if (gone or not all(absence.rival for absence in absences)) and not self._mempool_is_loaded():
+            absences, gone = [absence for absence in absences if absence.rival], set()
+        if absences or gone:
             facts = self._writer.facts(absence.sighting for absence in absences)
-            self._writer.write(plan_absences(absences, facts, self._writer.now()))
+            self._writer.write(plan_absences(absences, facts, self._writer.now(), frozenset(gone)))

@@ -9,7 +9,7 @@ from peewee import fn
 
 from bwm.chain.block import BlockRef
 from bwm.clock import rfc3339
-from bwm.db import settings, vaults
+from bwm.db import raw, settings, vaults
 from bwm.db.schema import Guardian, Sighting, Signal, Trigger, Vault, Watch
 from bwm.errors import UsageError
 from bwm.guardian.grammar import Payload
@@ -28,6 +28,15 @@ def all_facts(now: int) -> list[GuardianFacts]:
 def facts(name: str, now: int) -> GuardianFacts:
     """One guardian. Raises UsageError when there is none of this name."""
     return _facts([find(name)], now)[0]
+
+
+def unmined_signals() -> set[str]:
+    """The txids of signals that stand in the mempool, of guardians for whom every block has been read."""
+    sql = """
+        SELECT DISTINCT txid FROM signal WHERE height IS NULL AND vanished = 0
+        AND guardian_id NOT IN (SELECT guardian_id FROM backlog WHERE guardian_id IS NOT NULL)
+    """
+    return {txid for (txid,) in raw.rows(sql)}
 
 
 def find(name: str) -> Any:

@@ -99,6 +99,20 @@ def test_signals_that_wait_in_the_mempool_count_at_registration(node, make_bwm, 
     assert not bwm.events("guardian.locked"), "it was known to be locked before"
 
 
+def test_a_signal_that_leaves_the_mempool_before_the_first_look_is_told_as_gone(node, make_bwm, signer):
+    bwm = make_bwm(node)
+    node.mine_exactly([signer.signal(signer.coins.pop(), "unlock 5")])
+    node.mine(6)
+    coin = signer.coins.pop()
+    node.send(signer.signal(coin, "unlock 6"))
+    add(bwm, signer)
+    assert bwm.json("list-guardians")[0]["pending_unlock"] == {"nonce": 6, "confirmations": 0}
+    node.mine_exactly([signer.sign(signer.draft([coin])).hex()])
+    bwm.start()
+    bwm.wait_for_event("guardian.unlock_vanished")
+    assert bwm.json("list-guardians")[0]["pending_unlock"] is None
+
+
 def test_an_unlock_that_is_not_deep_at_registration_is_followed_through_a_reorg(node, make_bwm, signer):
     bwm = make_bwm(node)
     raw = signer.signal(signer.coins[0], "unlock 5")
