@@ -106,10 +106,10 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockK
         left = inputs
         while left:
             end = p + 36
-            if endings[raw[end - 6] | raw[end - 5] << 8]:
-                key = raw[p:end]
-                if every or key in some:
-                    keys.append(key)
+            if every:
+                keys.append(raw[p:end])
+            elif endings[raw[end - 6] | raw[end - 5] << 8] and (key := raw[p:end]) in some:
+                keys.append(key)
             size = raw[end]
             if size < 253:
                 p = end + size + 5
@@ -127,10 +127,10 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockK
             if size >= 253:
                 size, p = compact_size(raw, p - 1)
             end = p + size
-            if size < _SHORT or endings[raw[end - 6] | raw[end - 5] << 8]:
-                key = raw[p:end]
-                if every or key in some:
-                    keys.append(key)
+            if every:
+                keys.append(raw[p:end])
+            elif (size < _SHORT or endings[raw[end - 6] | raw[end - 5] << 8]) and (key := raw[p:end]) in some:
+                keys.append(key)
             p = end
             left -= 1
         stem_ends.append(p)
