@@ -5,8 +5,11 @@ import re
 import sys
 from typing import TextIO
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from bwm.lean import without
+
+with without("rich"):  # for structlog's own way with exceptions, which is not ours: see below
+    import structlog
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 # Below WARNING these print what must stay secret: tokens in URLs, message bodies, RPC parameters, watched keys.
 _TALKATIVE = ("apprise", "urllib3", "BitcoinRPC", "peewee")

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "seal": "errors secret",
     "severity": "",
     "lean": "",
-    "logs": "",
+    "logs": "lean",
     "language": "",
     "toml": "errors secret",
     "config": "chain policy config_policies config_alerts config_api errors language secret severity toml",

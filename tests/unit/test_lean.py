@@ -22,6 +22,10 @@ def test_the_daemon_loads_no_driver_of_a_database_that_it_does_not_use():
     assert loaded_after("import bwm.daemon.run", "peewee", "psycopg") == ["peewee"]
 
 
+def test_the_daemon_loads_nothing_to_draw_tables_with():
+    assert loaded_after("import bwm.daemon.run", "structlog", "rich", "pygments") == ["structlog"]
+
+
 def test_a_package_is_out_of_sight_inside_and_back_outside():
     with without("this"), pytest.raises(ImportError):
         import_module("this")
