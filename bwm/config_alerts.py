@@ -1,4 +1,4 @@
-"""The settings of alerts, drills and check-ins: [alerts], [drill] and [check_in]."""
+"""The settings of alerts, drills and check-ins: [alerts], [drill] and [deadman]."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -71,7 +71,7 @@ def read_drill(table: Table) -> DrillConfig:
 
 
 def read_check_in(table: Table) -> CheckInConfig | None:
-    """[check_in]; None: no sign of life is wanted. Raises ConfigError."""
+    """[deadman]; None: no sign of life is wanted. Raises ConfigError."""
     period_s = table.duration("period", 0, 3600, _LONGEST_PERIOD_S)
     settings = CheckInConfig(
         period_s=period_s,

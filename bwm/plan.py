@@ -207,10 +207,14 @@ def plan_rewind(to: BlockRef, facts: Facts, now: int) -> Changes:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """A sighted transaction that is in neither the mempool nor the chain; ``rival`` spends its coins, if any."""
+    """A sighted transaction that is in neither the mempool nor the chain.
+
+    ``rival`` spends its coins, if any; in ``block``, if that was read before the transaction was sighted.
+    """
 
     sighting: Sighting
     rival: str | None = None
+    block: BlockRef | None = None
 
 
 def plan_absences(
@@ -222,8 +226,8 @@ def plan_absences(
     """
     steps = []
     for absence in absences:
-        look = Look.REPLACED if absence.rival else Look.GONE
-        if after := moved(absence.sighting, look, by=absence.rival):
+        look = Look.RIVAL_CONFIRMED if absence.block else Look.REPLACED if absence.rival else Look.GONE
+        if after := moved(absence.sighting, look, absence.block, by=absence.rival):
             steps.append(after)
     return _changes((), steps, facts, now, GuardianStep(facts.tip_height, gone=signals))
 

@@ -33,8 +33,13 @@ class AppriseChannel:
         self._workers = Workers(SENDER)
 
     def warm_up(self) -> None:
-        """Have the sending process ready: the first message then leaves in some milliseconds."""
-        self._ask("check")
+        """Have the sending process ready: the first message then leaves in some milliseconds.
+
+        Raises ChannelError, also where Apprise does not understand the URL.
+        """
+        answer = self._ask("check")
+        if answer["result"] != "done":
+            raise _error(self.name, answer)
 
     def deliver(self, message: Message) -> None:
         """Returns when the service took it; within DELIVERY_LIMIT_S in any case.

@@ -12,7 +12,7 @@ from bwm.daemon.checking_in import checked_in
 def check_in(session: Session) -> None:
     """Say that you are well: the dead-man switch begins anew.
 
-    Needs a section [check_in] in the configuration. What was told of a check-in that is overdue is over with it, and
+    Needs a section [deadman] in the configuration. What was told of a check-in that is overdue is over with it, and
     orders with unless = "checked_in" are called off. An acknowledgement of an alert is no check-in.
 
     \b

@@ -134,7 +134,7 @@ def _doubts_of_silence(policy: Policy, config: Config) -> list[str]:
     kinds = {kind for pattern in policy.on for kind in named_by(pattern)}
     doubts = []
     if kinds <= {CHECKED_IN, *SEVERITY} and config.check_in is None:
-        doubts.append("no check-ins are wanted, so that none is missed: add [check_in] with a period")
+        doubts.append("no check-ins are wanted, so that none is missed: add [deadman] with a period")
     for _, deed in policy.deeds if kinds & {OVERDUE, MISSED} else ():
         if "checked_in" not in deed.unless:
             doubts.append(f'a check-in does not call off {deed.action} {deed.target}: see unless = "checked_in"')

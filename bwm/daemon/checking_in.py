@@ -28,7 +28,7 @@ def term_of(config: CheckInConfig, count: Count) -> Term | None:
 def checked_in(config: Config, database: Database, by: str, now: int) -> dict[str, Any]:
     """Note a check-in; until when it holds. ``by``: who brings it, in words. Raises UsageError where none is wanted."""
     if config.check_in is None:
-        raise UsageError("No check-ins are wanted: nothing was noted. Add [check_in] with a period to bwm.toml first.")
+        raise UsageError("No check-ins are wanted: nothing was noted. Add [deadman] with a period to bwm.toml first.")
     with database.transaction():
         before = check_ins.count()
         if before.since is not None and before.last is not None and 0 <= now - before.last < _SAME_S:

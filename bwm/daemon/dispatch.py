@@ -87,11 +87,13 @@ class ChannelWorker(Loop):
         return _LOOK_EVERY_S if self._under_way or self._unwritten.next() else QUIET_S
 
     def _warm_up(self) -> None:
-        """Have the first alert leave as fast as any. A channel that cannot is found out when it must."""
+        """Have the first alert leave as fast as any. A channel that can never work is told of on the others now."""
         try:
             self.channel.warm_up()
         except ChannelError as error:
             log.warning("channel.cold", channel=self.channel.name, error=str(error))
+            self._is_down = True
+            self._on_trouble(self.channel.name, str(error))
 
     def shout(self, message: Message) -> None:
         """Tell what could not be written down. From any thread."""

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from bwm.chain.block import BlockRef
+from bwm.chain.tx import Tx
 from bwm.daemon.finder import Finder
 from bwm.daemon.read_again import SecondReading
+from bwm.daemon.search_blocks import search
 from bwm.daemon.writer import Writer
 from bwm.db import guardians, sightings
 from bwm.errors import NodeForbidden
@@ -16,6 +18,7 @@ from bwm.watch.sighting import LIVE
 from bwm.watch.watch import What
 
 _AT_ONCE = 500  # transactions fetched and searched together
+_SEARCHED = 12  # blocks, for the rival of a transaction that the feed told of too late
 
 
 class MempoolFollower:
@@ -104,7 +107,7 @@ class MempoolFollower:
             self._known.update(part)
             if not breathe():
                 return False
-        self._miss(present)
+        self._miss(present, at)
         self._second_reading.read(present, self.meet)
         return True
 
@@ -124,7 +127,7 @@ class MempoolFollower:
         except NodeForbidden:
             return True  # not allowed to know: two looks must do
 
-    def _miss(self, present: set[str]) -> None:
+    def _miss(self, present: set[str], at: BlockRef) -> None:
         """Sighted transactions that are gone. A rival proves it; without one the next look must agree.
 
         A node that has just started fills its mempool over some seconds: until then everything seems gone.
@@ -147,6 +150,18 @@ class MempoolFollower:
         self._missed_once = missed | signals
         if (gone or not all(absence.rival for absence in absences)) and not self._mempool_is_loaded():
             absences, gone = [absence for absence in absences if absence.rival], set()
+        absences = [one if one.rival else self._find_rival(one, txs[one.sighting.txid], at) for one in absences]
         if absences or gone:
             facts = self._writer.facts(absence.sighting for absence in absences)
             self._writer.write(plan_absences(absences, facts, self._writer.now(), frozenset(gone)))
+
+    def _find_rival(self, absence: Absence, tx: Tx, at: BlockRef) -> Absence:
+        """The same, with its rival where a block holds one that was read before the transaction was heard of."""
+        coins = {item.spends for item in tx.inputs}
+        if len(self._node.coins(coins, include_mempool=False)) == len(coins):
+            return absence
+        height = max(0, at.height - _SEARCHED)
+        found, _ = search(self._node, coins, BlockRef(height, self._node.block_hash(height)), at)
+        if found is None or found.txid == tx.txid:
+            return absence
+        return replace(absence, rival=found.txid, block=found.block)

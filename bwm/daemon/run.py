@@ -11,7 +11,7 @@ import structlog
 
 from bwm.actions.alert import reader_of, unwritten_message
 from bwm.chain.network import network as network_of
-from bwm.channels import check, open_channel
+from bwm.channels import open_channel
 from bwm.channels.channel import Channel
 from bwm.channels.expo import PushService
 from bwm.clock import Clock, SystemClock
@@ -142,6 +142,7 @@ class Daemon:
         self._shouters: list[tuple[ChannelWorker, ChannelConfig]] = []
         self._shouted: set[str] = set()
         self._health: HealthWatch | None = None
+        self._reported: dict[str, str] = {}  # troubles of the other loops, perhaps before there was a health watch
         key = answer_key(config.state_dir)
         for channel, settings, target in zip(channels, config.channels, self._targets, strict=True):
             worker = ChannelWorker(
@@ -277,7 +278,8 @@ class Daemon:
             self._desk,
         )
         health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
-        self._look_at_settings()
+        for condition, words in dict(self._reported).items():
+            health.begin(condition, words)
         rehearsal = Rehearsal(finder, writer, self._desk.judge, partial(trouble_of, config))
         by_schedule = config.network != "regtest"
         return Parts(
@@ -303,12 +305,6 @@ class Daemon:
         push = [f"channel/{PUSH}"] if self._push else []
         return {*OF_THE_LOOP, *channels, *push, *peers, *(["heartbeat"] if self.config.heartbeat else [])}
 
-    def _look_at_settings(self) -> None:
-        """A channel that can never work is told of on the others at once, and not when it would be needed."""
-        for settings in self.config.channels:
-            if wrong := check(settings):
-                self._on_channel_trouble(settings.name, wrong[0])
-
     def _on_channel_trouble(self, channel: str, words: str | None) -> None:
         if words is None:
             self._dead_channels.discard(channel)
@@ -324,6 +320,10 @@ class Daemon:
 
     def _on_trouble(self, condition: str, words: str | None) -> None:
         """A loop beside the one that reads the chain has trouble, or (None) has it no more."""
+        if words is None:
+            self._reported.pop(condition, None)
+        else:
+            self._reported[condition] = words  # before the look at the health watch, which may just be made
         if self._health is None:
             return
         if words is None:

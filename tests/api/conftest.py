@@ -20,7 +20,7 @@ from tests.servers.expo import Expo
 from tests.vault_signer import Key
 
 API = """
-[check_in]
+[deadman]
 period = "30d"
 
 [metrics]

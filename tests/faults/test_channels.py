@@ -168,9 +168,12 @@ def test_a15_a_mistyped_receiver_is_told_of_and_keeps_no_other_from_working(node
     receiver.wait_for(text=theft)
     found(bwm, theft)
     wait_until(lambda: "condition=channel/second" in bwm.log_text(), "a word in the log")
-    clock.forward(61)
-    failing = bwm.wait_for_event("channel.failing")
+
+    def a_minute_later():
+        clock.forward(61)
+        return bwm.events("channel.failing")
+
+    [failing] = wait_until(a_minute_later, "a word about it", every_s=3)
     assert "jsonn" in failing["reason"]
-    bwm.wait_for_alert(kind="channel.failing")
     receiver.wait_for(text="second")
     assert "second" in bwm("doctor", exit_code=1).stdout

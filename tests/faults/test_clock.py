@@ -16,7 +16,7 @@ LONGEST_WAIT_S = 300
 @pytest.mark.parametrize("ahead_s", [DAY_S, 3650 * DAY_S], ids=["a-day", "ten-years"])
 def test_t1_a_clock_that_jumps_ahead_keeps_the_schedule(node, cold, clock, coins, thief, receiver, hold, ahead_s):
     with cold.config.open("a") as file:
-        file.write('\n[check_in]\nperiod = "30d"\n')
+        file.write('\n[deadman]\nperiod = "30d"\n')
     cold.start()
     first = node.spend(coins[0], thief)
     receiver.wait_for(text=first)

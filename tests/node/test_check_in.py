@@ -12,7 +12,7 @@ from tests.api.wallet import ask
 
 DAY = 86_400
 SETTINGS = """
-[check_in]
+[deadman]
 period = "30d"
 grace = "7d"
 
@@ -125,7 +125,7 @@ def test_the_api_takes_a_check_in_by_post_from_a_token_for_that(bwm, port):
 
 def test_without_the_section_nobody_can_check_in(make_bwm, node):
     bwm = make_bwm(node)
-    assert "[check_in]" in bwm("check-in", exit_code=2).stderr
+    assert "[deadman]" in bwm("check-in", exit_code=2).stderr
     assert bwm.status()["check_in"] is None
 
 

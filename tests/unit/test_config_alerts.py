@@ -1,4 +1,4 @@
-"""[alerts], [drill] and [check_in]: what is read, and what is refused by name and line."""
+"""[alerts], [drill] and [deadman]: what is read, and what is refused by name and line."""
 
 from pathlib import Path
 
@@ -84,9 +84,9 @@ def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path, text, words):
 
 def test_check_ins_are_read_with_what_stands_for_what_is_not_said(tmp_path):
     assert read(tmp_path, "").check_in is None
-    given = read(tmp_path, '[check_in]\nperiod = "30d"').check_in
+    given = read(tmp_path, '[deadman]\nperiod = "30d"').check_in
     assert given == CheckInConfig(30 * DAY, 7 * DAY, 3 * DAY, Severity.CRITICAL)
-    text = '[check_in]\nperiod = "7d"\ngrace = "1d"\nremind = "0s"\nseverity = "emergency"'
+    text = '[deadman]\nperiod = "7d"\ngrace = "1d"\nremind = "0s"\nseverity = "emergency"'
     assert read(tmp_path, text).check_in == CheckInConfig(7 * DAY, DAY, 0, Severity.EMERGENCY)
 
 
@@ -102,5 +102,5 @@ def test_check_ins_are_read_with_what_stands_for_what_is_not_said(tmp_path):
 )
 def test_check_ins_that_make_no_sense_are_refused(tmp_path, text, words):
     with pytest.raises(ConfigError, match=r"line \d+") as refused:
-        read(tmp_path, f"[check_in]\n{text}\n")
+        read(tmp_path, f"[deadman]\n{text}\n")
     assert words in str(refused.value)
