@@ -140,7 +140,7 @@ def _repeats(
     in_doubt = False
     number = 0
     previous: Single | None = None
-    tried_at = 0
+    tried_at, was_due = 0, False
     for sending in sendings:
         if sending.attempt is not None:
             if sending.attempt <= number:
@@ -149,14 +149,14 @@ def _repeats(
         if previous is not None:
             if in_doubt and sending.event == previous.event and not sending.may_repeat:
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} may be a repeat and does not say so")
-            was_due = tried_at > sending.at  # before the clock was set back, and what is tried since then goes on
+            was_due |= tried_at > sending.at  # before the clock was set back, and what is tried since then goes on
             is_told = previous.arrived and not previous.doubtful
             if is_told and not was_due and _is_too_soon(alert, previous, sending, rises):
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} tells again what was told")
         in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
         tried_at = sending.at
         if sending.arrived or previous is None:
-            previous = sending
+            previous, was_due = sending, False
     answer = facts.people.answers.get(alert.id)
     if answer is not None and alert.state == "acknowledged":
         yield from _after_the_answer(name, answer, sendings[answer.sendings[channel] :])
