@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from bwm.db.database import Database
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, get_node
 from regtest.receiver import Receiver
@@ -56,6 +57,14 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
         KEPT.mkdir(exist_ok=True)
         shutil.move(path, kept)
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A new database, open in this thread."""
+    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
+    with database.connection():
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from bwm.clock import SystemClock
 from bwm.config import ChannelConfig
 from bwm.daemon.dispatch import ChannelWorker
 from bwm.db import outbox
-from bwm.db.database import Database
 from bwm.db.schema import Alert, Event, Order
 from bwm.secret import Secret
 from bwm.wording import Reader
@@ -17,13 +16,6 @@ from regtest.node import wait_until
 from regtest.receiver import Receiver, accept, hang
 
 COUNT = 60
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'bwm.sqlite'}", "regtest")
-    with database.connection():
-        yield database
 
 
 @pytest.fixture

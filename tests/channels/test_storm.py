@@ -13,7 +13,6 @@ from bwm.config import ChannelConfig
 from bwm.daemon.dispatch import ChannelWorker
 from bwm.daemon.unwritten import Unwritten
 from bwm.db.alerts import Target
-from bwm.db.database import Database
 from bwm.db.schema import Alert, Event, Order
 from bwm.secret import Secret
 from bwm.severity import Severity
@@ -24,13 +23,6 @@ from regtest.receiver import Receiver, accept, hang
 COUNT = 10_000
 LATENCY_S = 0.2
 MEMORY_KIB = 64 * 1024
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'bwm.sqlite'}", "regtest")
-    with database.connection():
-        yield database
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """Decisions are written with the events that they are about, with their orders, all or none, and once."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import peewee
 import pytest
 
 from bwm.db import orders, schema
 from bwm.db.commit import commit
-from bwm.db.database import Database
 from bwm.event import Event, fact_key
 from bwm.plan import Changes
 from bwm.policy.decision import Decision, Wish
@@ -19,13 +16,6 @@ from bwm.policy.guard import Guard
 NOW = 1_700_000_000
 THEFT = Event(fact_key("theft"), "trigger.seen", NOW, "regtest", "because", vault="cold", txid="ab" * 32)
 SWEEP = Wish(1, "respond", "sweep", {"step": 3}, Guard(("acknowledged",), NOW + 600), 1200)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield database
 
 
 def decided(*wishes: Wish) -> Changes:

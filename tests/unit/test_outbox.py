@@ -1,8 +1,6 @@
 """The outbox on a real SQLite file: leases, the fence, repeats, acknowledgement. Nothing is lost, nothing twice."""
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,13 +19,6 @@ from bwm.severity import Severity
 
 NOW = 1_700_000_000
 PHONE = Target("phone", Severity.INFO)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield database
 
 
 def an_event(name: str, kind: str = "trigger.seen") -> Event:

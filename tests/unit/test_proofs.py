@@ -1,6 +1,5 @@
 """A channel that has shown for long nothing to prove that it works is said to everybody, also by doctor and status."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,11 @@ from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
 from bwm.db import alerts
 from bwm.db.alerts import Target
-from bwm.db.database import Database
 from bwm.severity import Severity
 from tests.unit.tellers import MovedClock
 
 NOW = 1_800_000_000
 DAY = 86_400
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield database
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Years of repeats, escalations, snoozes, silences and quiet hours, compared with tables that were written by hand."""
 
 import itertools
-from collections.abc import Iterator
 from datetime import time, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +10,6 @@ from hypothesis import strategies as st
 from bwm.db import alerts, answers, outbox, silences
 from bwm.db.alerts import Target
 from bwm.db.answers import Outcome
-from bwm.db.database import Database
 from bwm.hold import QuietHours, Silence, Subject, held_until, is_exempt
 from bwm.order import DIGEST_EVERY_S, LANES, Manner, Rung, Standing, manner, next_due, place_on_ladder
 from bwm.severity import Severity
@@ -26,13 +23,6 @@ NIGHT = QuietHours(time(22), time(7), BERLIN)
 
 def target(channel: str, person: str, *, ladder=LADDER, quiet=()) -> Target:
     return Target(channel, Severity.INFO, (person,), ladder, quiet)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield database
 
 
 @pytest.fixture

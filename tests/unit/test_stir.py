@@ -1,8 +1,6 @@
 """Whoever rests is woken when anybody wrote, when a time has come and when the clock was set; and else left alone."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +11,6 @@ from bwm.order import LEASE_S
 from tests.simulation.mortal import VirtualClock
 
 NOW = 1_700_000_000
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield database
 
 
 @pytest.fixture

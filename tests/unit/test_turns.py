@@ -3,22 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from bwm.api.writes import Writes
-from bwm.db.database import Database
 from bwm.errors import DatabaseUnwritable
 from regtest.node import wait_until
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
-    with database.connection():
-        yield database
 
 
 def in_a_thread(database, work):
