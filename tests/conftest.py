@@ -36,6 +36,18 @@ settings.load_profile(os.environ.get("BWM_HYPOTHESIS", "steady"))
 
 FAILED = pytest.StashKey[bool]()
 
+LONGEST = (
+    "simulation/test_simulation.py",
+    "faults/test_kill_points.py",
+    "faults/test_node.py",
+    "faults/test_outside.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: not str(item.path).endswith(LONGEST))
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:

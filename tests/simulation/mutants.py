@@ -67,6 +67,11 @@ def yes(*args: Any, **options: Any) -> bool:
     return True
 
 
+def as_it_is(self: Any, given: Any, *rest: Any) -> Any:
+    """What was given, as if nothing had been found."""
+    return given
+
+
 # The chain
 
 
@@ -109,7 +114,12 @@ def _() -> AbstractContextManager[object]:
 
 @mutant("rival in a block not noticed", "state")
 def _() -> AbstractContextManager[object]:
-    return patch("bwm.plan._rivals", lambda *facts: [])
+    @contextmanager
+    def blind() -> Iterator[None]:
+        with patch("bwm.plan._rivals", lambda *facts: []), patch.object(MempoolFollower, "_find_rival", as_it_is):
+            yield
+
+    return blind()
 
 
 @mutant("rival of what a reorg unmined not looked for", "state")

@@ -326,7 +326,7 @@ def test_who_wants_none_any_more_is_left_alone_and_later_begins_anew(house):
     house.config = replace(wanted, check_in=None)
     house.start()
     assert house.pass_hours(5 * 24) == ["deadman.back"]
-    with pytest.raises(UsageError, match=r"\[check_in\]"):
+    with pytest.raises(UsageError, match=r"\[deadman\]"):
         house.check_in()
     house.config = wanted
     house.start()
