@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from regtest.node import RegtestNode, wait_until
+from regtest.node import RegtestNode, freeze, wait_until
 
 PROGRAM = Path(sys.executable).with_name("bwm")
 
@@ -195,7 +195,7 @@ class Bwm:
         return self._process.wait(timeout_s)
 
     def pause(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

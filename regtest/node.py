@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import math
+import os
 import random
 import secrets
 import signal
@@ -55,6 +56,20 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def freeze(pid: int) -> None:
+    """Stop a process, and wait for the last of its threads: the signal alone leaves them some time to answer."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stands_still() -> bool:
+        try:
+            tasks = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+        except OSError:  # one of them just ended
+            return False
+        return all(task.rpartition(") ")[2][0] in "Tt" for task in tasks)  # proc_pid_stat(5)
+
+    wait_until(stands_still, "the process to stand still", every_s=0.001)
 
 
 def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 30, every_s: float = 0.02) -> T:
@@ -181,7 +196,7 @@ class RegtestNode:
     def pause(self) -> None:
         """Freeze it: its ports stay open and nothing answers."""
         assert self._process
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def resume(self) -> None:
         assert self._process
