@@ -120,7 +120,7 @@ def test_n5_a_node_whose_work_queue_is_full_is_asked_again(make_node, make_bwm, 
         for thread in threads:
             thread.join()
     found(bwm, theft)
-    hold(bwm, theft, node=node)
+    until_it_answers(lambda: hold(bwm, theft, node=node))
 
 
 def until_it_answers(ask):
