@@ -32,7 +32,7 @@ from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.db.outbox import Claim
 from bwm.db.schema import Alert
-from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryUncertain
+from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryRefused, DeliveryUncertain
 from bwm.order import after_failure
 from bwm.severity import Severity
 from bwm.wording import Reader
@@ -92,8 +92,9 @@ class ChannelWorker(Loop):
             self.channel.warm_up()
         except ChannelError as error:
             log.warning("channel.cold", channel=self.channel.name, error=str(error))
-            self._is_down = True
-            self._on_trouble(self.channel.name, str(error))
+            if isinstance(error, DeliveryRefused):  # all else may be over when there is something to tell
+                self._is_down = True
+                self._on_trouble(self.channel.name, str(error))
 
     def shout(self, message: Message) -> None:
         """Tell what could not be written down. From any thread."""

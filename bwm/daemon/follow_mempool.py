@@ -15,7 +15,7 @@ from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Absence, plan_absences, plan_mempool
 from bwm.watch.pool import TxPool
 from bwm.watch.sighting import LIVE
-from bwm.watch.watch import What
+from bwm.watch.watch import Family, What
 
 _AT_ONCE = 500  # transactions fetched and searched together
 _SEARCHED = 12  # blocks, for the rival of a transaction that the feed told of too late
@@ -156,9 +156,14 @@ class MempoolFollower:
             self._writer.write(plan_absences(absences, facts, self._writer.now(), frozenset(gone)))
 
     def _find_rival(self, absence: Absence, tx: Tx, at: BlockRef) -> Absence:
-        """The same, with its rival where a block holds one that was read before the transaction was heard of."""
+        """The same, with its rival where a block holds one that was read before the transaction was heard of.
+
+        Only a guardian's own signed transactions are sighted though the node no longer has them. Nobody else can have
+        us read blocks by transactions that come and go.
+        """
         coins = {item.spends for item in tx.inputs}
-        if len(self._node.coins(coins, include_mempool=False)) == len(coins):
+        is_signed = absence.sighting.family is Family.GUARDIAN and absence.sighting.detail.get("spent")
+        if not is_signed or len(self._node.coins(coins, include_mempool=False)) == len(coins):
             return absence
         height = max(0, at.height - _SEARCHED)
         found, _ = search(self._node, coins, BlockRef(height, self._node.block_hash(height)), at)
