@@ -56,7 +56,8 @@ def _untrue(facts: Facts, watched: Watched, signal: SimpleNamespace) -> Iterator
         yield Violation("false", f"{name}: nobody ever said so")
         return
     counts = signal.nonce == max(says.locks) if signal.is_lock else not says.locks and len(says.unlocks) == 1
-    if bool(signal.counted) != (counts and signal.nonce != 0):
+    unproved = signal.vanished and not signal.is_lock  # the node may have lost it before bwm could ask it for proof
+    if bool(signal.counted) != (counts and signal.nonce != 0) and not (unproved and not signal.counted):
         yield Violation("guardian", f"{name}: counted is {signal.counted}")
     place = ledger.place(signal.txid)
     height, vanished = place.height if place else None, not place and signal.txid not in ledger.mempool

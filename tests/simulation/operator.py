@@ -197,13 +197,29 @@ class Operator:
             else:
                 self.thieves.steal_in_block(ladder)
 
+    def theft_vanishes(self) -> None:
+        """What moved a vault's coin leaves the mempool, perhaps before anybody has responded."""
+        ledger = self.world.ledger
+        coins = {kept.ladder.coin for kept in self.kept.values()}
+        if thefts := [txid for txid, tx in ledger.mempool.items() if not coins.isdisjoint(tx.spends)]:
+            self.world.limbo += ledger.evict(self.random.choice(thefts))
+
     def fees_move(self) -> None:
         """The mempool fills or empties; when it is full, what pays too little leaves it."""
         weather, ledger = self.tower.node.weather, self.world.ledger
-        weather.floor = self.random.choice((1_000, 1_000, 4_000, 20_000, 60_000, 150_000))
+        weather.floor = self.random.choice((1_000, 1_000, self._barely_enough(), 4_000, 20_000, 60_000, 150_000))
         weather.estimate = self.random.choice((None, 1_000, 3_000, 10_000, 50_000))
         signed = {tx.txid for tx in self.tower.node.signed.values()}
         for txid in list(ledger.mempool):
             tx = ledger.mempool.get(txid)
             if tx and txid in signed and ledger.fee_of(tx) * 1000 < weather.floor * tx.vsize:
                 self.world.limbo += ledger.evict(txid)
+
+    def _barely_enough(self) -> int:
+        """The feerate of a step, in sat/kvB: the cheaper ones of its ladder are refused."""
+        ladders = [kept.ladder for kept in self.kept.values()]
+        if not ladders:
+            return 1_000
+        ladder = self.random.choice(ladders)
+        step, fee = self.random.choice(list(zip(ladder.steps, ladder.fees, strict=True)))
+        return fee * 1000 // step.vsize

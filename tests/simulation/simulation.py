@@ -300,6 +300,10 @@ class Simulation:
         if not self.world.lost:
             for _ in range(self.random.randrange(3)):
                 self._do_something()
+            if self.random.random() < 0.2:  # what nobody looked up is mined in blocks of the same heights
+                for _ in range(4):
+                    self.random.choice((self.world.deposit, self.world.deposit, self.world.spend))()
+                self.world.reorg()
         self.clock.advance(1.5)
         self.tower.turn()
 
@@ -415,5 +419,16 @@ STEPS = {
 }
 """What can be done in a step, and how often it is done."""
 
-OF_RESPONSES = {"add response": 6, "rob": 25, "outbid": 3, "approve": 8, "mine": 16, "disarm": 1, "hold": 1, "veto": 1}
+OF_RESPONSES = {
+    "add response": 6,
+    "rob": 25,
+    "theft vanishes": 3,
+    "outbid": 3,
+    "approve": 8,
+    "mine": 16,
+    "fees move": 5,
+    "disarm": 1,
+    "hold": 1,
+    "veto": 1,
+}
 """The same in every second world, where there is more to respond to."""
