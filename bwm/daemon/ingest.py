@@ -25,7 +25,7 @@ from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
-from bwm.db import backlog, cursor
+from bwm.db import backlog, cursor, guardians
 from bwm.db.database import Database
 from bwm.errors import (
     BlockUnavailable,
@@ -135,6 +135,8 @@ class Ingest(Loop):
             with parts.database.transaction():
                 if not parts.watch_list.is_current():
                     return  # another one came in between: what was not loaded must not be taken up
+                for block, height in shared.items():
+                    guardians.displace(block, height)
                 backlog.take_up(at.height, shared)
             parts.backlog.forget()
         except (NodeError, DatabaseUnwritable):

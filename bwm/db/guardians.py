@@ -39,6 +39,20 @@ def unmined_signals() -> set[str]:
     return {txid for (txid,) in raw.rows(sql)}
 
 
+def displace(known: BlockRef, height: int) -> None:
+    """Signals above ``height`` of newcomers that were looked up as of ``known``: their blocks left the chain since.
+
+    Where they stand now will be read. Call inside a transaction, before the readings are taken up.
+    """
+    sql = """
+        UPDATE signal SET height = NULL, confirmed_at = NULL WHERE height > ? AND guardian_id IN (
+            SELECT guardian_id FROM backlog
+            WHERE guardian_id IS NOT NULL AND until_height IS NULL AND known_hash = ? AND known_height = ?
+        )
+    """
+    raw.run(sql, height, known.hash, known.height)
+
+
 def find(name: str) -> Any:
     """The row of one guardian. Raises UsageError when there is none of this name."""
     row = Guardian.get_or_none(Guardian.name == name)

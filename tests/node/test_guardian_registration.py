@@ -1,9 +1,16 @@
 """Guardians are taken on only after their history was read, as far as the node can show it."""
 
+import time
+
 import pytest
 
+from bwm.chain.network import network
+from bwm.daemon.register_guardian import Wish, look_up
+from bwm.db import guardians
+from bwm.node.frames import Gap
 from regtest.node import wait_until
 from tests.guardian_signer import FEE, FINAL, Coin, Draft, Signer, fund, said
+from tests.node.guardian_stage import QUICK
 
 FILTERS = "-blockfilterindex=1"
 
@@ -100,7 +107,7 @@ def test_signals_that_wait_in_the_mempool_count_at_registration(node, make_bwm, 
 
 
 def test_a_signal_that_leaves_the_mempool_before_the_first_look_is_told_as_gone(node, make_bwm, signer):
-    bwm = make_bwm(node)
+    bwm = make_bwm(node, settings=QUICK)  # it takes two looks
     node.mine_exactly([signer.signal(signer.coins.pop(), "unlock 5")])
     node.mine(6)
     coin = signer.coins.pop()
@@ -124,6 +131,26 @@ def test_an_unlock_that_is_not_deep_at_registration_is_followed_through_a_reorg(
     node.reorg(3, txs=[signer.sign(signer.draft([signer.coins[0]])).hex()])
     bwm.wait_for_event("guardian.unlock_vanished")
     assert bwm.json("list-guardians")[0]["pending_unlock"] is None
+
+
+def test_an_unlock_whose_block_leaves_the_chain_between_look_up_and_registration_is_not_final(node, ingest, signer):
+    """The daemon has followed the reorg when it hears of the guardian: nothing else tells it that the block is gone."""
+    node.mine_exactly([signer.signal(signer.coins[0], "unlock 5")])
+    parts = ingest._parts
+    now = int(time.time())
+    prepared = look_up(Wish("family", signer.address), network("regtest"), parts.node, now)
+    assert node.height in [signal.height for signal in prepared.guardian.signals]
+    node.reorg(1, 7)
+    ingest.turn([Gap("hashblock")])
+
+    with parts.database.transaction():
+        guardians.add(prepared.guardian, now)
+    for _ in range(3):
+        ingest.turn([Gap("hashblock")])
+
+    [family] = guardians.all_facts(now)
+    assert [signal.final_at for signal in family.signals if signal.payload.nonce == 5] == [None]
+    assert family.state.nonce == 1
 
 
 def test_what_must_not_be_a_guardian_is_refused(node, make_bwm, signer):
