@@ -42,7 +42,7 @@ def test_n6_a_sign_of_life_is_sent_only_while_bwm_can_see(node, make_bwm, coins,
         assert "beat" not in bwm.log_text().replace("heartbeat", "")
 
 
-def test_n14_a_second_node_with_another_chain_is_told(node, make_node, make_bwm, coins, receiver, clock_of):
+def test_n14_m3_a_second_node_with_another_chain_is_told(node, make_node, make_bwm, coins, receiver, clock_of):
     other = make_node("attic", blocks=105, topics=())
     bwm = make_bwm(node, receiver_url=receiver.url(), settings=PEER.format(node=other))
     with_vault(bwm, coins)

@@ -116,6 +116,13 @@ class Postgres:
         with psycopg.connect(self.url) as connection:
             return connection.execute(query, values).fetchall()
 
+    def cut_off_clients(self) -> None:
+        """End the server's side of every line, as it does when the other side has been silent for too long."""
+        self.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s AND pid != pg_backend_pid()",
+            _USER,
+        )
+
     def stop(self, by: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: a fast shutdown, which cuts off every client; SIGQUIT: as a power cut."""
         if self._process and self._process.poll() is None:

@@ -1,0 +1,85 @@
+"""M: several towers, each a bwm with a node; on one database, or each on its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from regtest.daemon import Bwm
+from regtest.node import RegtestNode, wait_until
+from regtest.receiver import Receiver, accept, hang
+from tests.faults.conftest import with_vault
+from tests.servers.postgres import Postgres
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+def test_m1_a_tower_that_was_stopped_in_mid_send_leaves_one_copy_to_the_next_and_ends(
+    node: RegtestNode, make_bwm, postgres, receiver: Receiver, coins, thief
+):
+    shared = {"receiver_url": receiver.url(), "settings": f'[database]\nurl = "{postgres.url}"\n'}
+    first, second = (make_bwm(node, name, **shared) for name in ("first", "second"))
+    with_vault(first, coins)
+    receiver.behaviour = hang
+    first.start()
+    theft = node.spend(coins[0], thief)
+    receiver.wait_for(text=theft)
+
+    first.pause()
+    postgres.cut_off_clients()
+    receiver.behaviour = accept
+    second.start()
+    [_, again] = receiver.wait_for(2, text=theft)
+    assert "may" in again.text.lower()
+    first.resume()
+
+    assert first.wait_exit() == 1
+    assert "Another bwm runs on this PostgreSQL database" in first.log_text()
+    wait_until(lambda: outcomes(postgres, theft) == ["done"], "the delivery in the books")
+    later = node.spend(coins[1], thief)
+    receiver.wait_for(1, text=later)
+    assert len(receiver.holding(theft)) == 2
+    second.stop()
+
+
+def outcomes(postgres: Postgres, txid: str) -> list[str]:
+    """How the deliveries of a theft's alert to the phone ended."""
+    sql = """
+        SELECT o.state FROM outbox o JOIN alert a ON o.alert_id = a.id JOIN event e ON a.event_id = e.seq
+        WHERE e.txid = %s AND o.target = 'phone'
+    """
+    return [state for (state,) in postgres.rows(sql, txid)]
+
+
+def test_m2_two_towers_that_know_nothing_of_each_other_both_tell_the_same_alert(
+    node: RegtestNode, make_node, make_bwm, coins, thief, hold
+):
+    other = make_node("other", blocks=0)
+    other.connect(node)
+    wait_until(lambda: other.tip == node.tip, "the same chain")
+    here, there = (with_vault(make_bwm(its, its_name), coins) for its, its_name in ((node, "here"), (other, "there")))
+    here.start()
+    there.start()
+
+    theft = node.spend(coins[0], thief)
+    told = [tower.wait_for_alert(txid=theft)["id"] for tower in (here, there)]
+    assert told[0] == told[1]
+
+    other.disconnect()
+    node.mine()
+    here.wait_for_event("trigger.confirmed", txid=theft)
+    assert not there.events("trigger.confirmed", txid=theft)
+    other.connect(node)
+    there.wait_for_event("trigger.confirmed", txid=theft)
+    assert keys(here, theft) == keys(there, theft)
+    hold(here, theft)
+    hold(there, theft, node=other)
+
+
+def keys(tower: Bwm, txid: str) -> set[tuple[str, str]]:
+    """What a tower knows a theft's events by."""
+    return {(row["kind"], row["key"]) for row in tower.rows("SELECT kind, key FROM event WHERE txid = ?", txid)}
