@@ -10,6 +10,7 @@ from bwm.daemon.connect import connect
 from bwm.daemon.registration import Wish, prepare
 from bwm.db import new_vaults
 from bwm.db.database import Database
+from bwm.node.frames import Gap
 from regtest.node import wait_until
 
 BLOCKS = 40
@@ -43,6 +44,23 @@ def test_a_theft_of_the_past_is_found_in_its_block_for_whoever_asks_for_that_pas
         "early": birthday,
         "late": birthday + BLOCKS + 2,
     }
+
+
+def test_a_past_is_read_to_its_end_though_the_chain_became_shorter_meanwhile(node, bwm, ingest):
+    node.mine(BLOCKS)
+    birthday = node.height - 20
+    ingest.turn([Gap("hashblock")])
+    bwm("add-vault", "late", "--address", node.new_address(), "--birthday", birthday)
+    ingest.turn([Gap("hashblock")])
+    ingest.turn([])  # all up to the tip is in hand now
+    assert bwm.rows("SELECT * FROM backlog WHERE next_height <= ?", node.height)
+    node.rpc("invalidateblock", node.block_hash(node.height - 5))
+    ingest.turn([Gap("hashblock")])
+
+    for _ in range(2 * node.height):
+        ingest.turn([])
+    assert not bwm.rows("SELECT * FROM backlog")
+    assert [row["covered_from"] for row in bwm.rows("SELECT * FROM vault WHERE name = 'late'")] == [birthday]
 
 
 def test_a_wallet_used_further_and_further_ahead_is_followed_through_its_past(node, bwm, thief):
