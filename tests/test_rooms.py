@@ -67,7 +67,7 @@ MAY_IMPORT = {
 # What computes and nothing else. The kinds in watch/triggers/ are found by walking their folder.
 COMPUTING = (
     "abc base64 binascii bisect bitcoin collections dataclasses datetime decimal difflib enum fnmatch functools "
-    "hashlib heapq hmac itertools json math operator posixpath re shlex string struct types typing "
+    "hashlib heapq hmac itertools json math mypy_extensions operator posixpath re shlex string struct types typing "
     "zoneinfo bwm"
 )
 WALKING = {"importlib", "pkgutil"}

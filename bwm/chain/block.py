@@ -38,10 +38,10 @@ def header_of(raw: bytes) -> Header:
     )
 
 
-def keys_of_block(raw: bytes, only: Wanted | None = None) -> BlockKeys:
+def keys_of_block(raw: bytes, only: Wanted | None = None, *, with_places: bool = True) -> BlockKeys:
     """Every outpoint that the block spends and every script it pays to: all that a watch can be found by.
 
-    ``only``: those of them that are among these.
+    ``only``: those of them that are among these. ``with_places``: and where each transaction lies.
 
     Raises Damaged unless the bytes are a header and whole transactions, to the last byte. The merkle root is
     not compared: to hash everything twice over would triple the time, and who cannot trust the node that sent
@@ -53,7 +53,7 @@ def keys_of_block(raw: bytes, only: Wanted | None = None) -> BlockKeys:
         raise Damaged("a block ends before its first transaction") from None
     if count == 0:
         raise Damaged("a block has no transactions")
-    return sieve(raw, position, count, only)
+    return sieve(raw, position, count, only, with_places=with_places)
 
 
 def transaction_bytes(raw: bytes, block: BlockKeys, number: int) -> bytes:

@@ -8,9 +8,12 @@ as it is.
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bwm.errors import Damaged
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64  # what a name that says so holds when compiled: a number of the machine's own
 
 ENDINGS = 1 << 16
 _SHORT = 6  # bytes: a shorter key has no ending
@@ -65,19 +68,30 @@ def compact_size(raw: bytes, position: int) -> tuple[int, int]:
     return int.from_bytes(raw[position + 1 : end], "little"), end
 
 
-def sieve(raw: bytes, position: int, count: int, only: Wanted | None = None) -> BlockKeys:
+def sieve(raw: bytes, position: int, count: int, only: Wanted | None = None, *, with_places: bool = True) -> BlockKeys:
     """The keys of ``count`` transactions (BIP 144) that fill the bytes from ``position`` to the end.
 
     ``only``: those that are among these. It is faster to drop a key at once than to keep thousands of them until all
-    are there. Raises Damaged if the transactions do not end exactly there.
+    are there. Without ``with_places`` nothing is noted of where each transaction lies. Raises Damaged if the
+    transactions do not end exactly there.
     """
     try:
-        return _sieve(raw, position, count, only)
-    except (IndexError, ValueError):  # compiled, an index beyond 64 bits is the second of them
+        if not 0 <= count <= len(raw):
+            raise IndexError
+        return _sieve(raw, position, count, only, with_places)
+    except IndexError:
         raise Damaged("the bytes end in the middle of a transaction") from None
 
 
-def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockKeys:
+def _long(raw: bytes, position: int) -> tuple[int, int]:
+    """``compact_size``, of something that these bytes hold: no sum with it is beyond what a machine counts with."""
+    number, position = compact_size(raw, position)
+    if number > len(raw):
+        raise IndexError
+    return number, position
+
+
+def _sieve(raw: bytes, position: int, count: int, only: Wanted | None, with_places: bool) -> BlockKeys:
     """One long function on purpose: a call for each input, output or length would cost half of the speed.
 
     For the same reason it counts down instead of making ranges, and reads lengths below 253, one byte, in
@@ -89,9 +103,16 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockK
     keys: list[bytes] = []
     starts: list[tuple[int, int]] = []
     stem_ends: list[int] = []
-    p = position
-    while count:
-        starts.append((p, len(keys)))
+    p: i64 = position
+    transactions: i64 = count
+    inputs: i64
+    left: i64
+    items: i64
+    size: i64
+    end: i64
+    while transactions:
+        if with_places:
+            starts.append((p, len(keys)))
         has_witness = raw[p + 4] == 0
         if has_witness:
             if raw[p + 5] != 1:
@@ -102,7 +123,7 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockK
         inputs = raw[p]
         p += 1
         if inputs >= 253:
-            inputs, p = compact_size(raw, p - 1)
+            inputs, p = _long(raw, p - 1)
         left = inputs
         while left:
             end = p + 36
@@ -114,18 +135,18 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockK
             if size < 253:
                 p = end + size + 5
             else:
-                size, p = compact_size(raw, end)
+                size, p = _long(raw, end)
                 p += size + 4
             left -= 1
         left = raw[p]
         p += 1
         if left >= 253:
-            left, p = compact_size(raw, p - 1)
+            left, p = _long(raw, p - 1)
         while left:
             size = raw[p + 8]
             p += 9
             if size >= 253:
-                size, p = compact_size(raw, p - 1)
+                size, p = _long(raw, p - 1)
             end = p + size
             if every:
                 keys.append(raw[p:end])
@@ -133,24 +154,25 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None) -> BlockK
                 keys.append(key)
             p = end
             left -= 1
-        stem_ends.append(p)
+        if with_places:
+            stem_ends.append(p)
         if has_witness:
             while inputs:
                 items = raw[p]
                 p += 1
                 if items >= 253:
-                    items, p = compact_size(raw, p - 1)
+                    items, p = _long(raw, p - 1)
                 while items:
                     size = raw[p]
                     if size < 253:
                         p += size + 1
                     else:
-                        size, p = compact_size(raw, p)
+                        size, p = _long(raw, p)
                         p += size
                     items -= 1
                 inputs -= 1
         p += 4
-        count -= 1
+        transactions -= 1
     if p != len(raw):
         raise Damaged("the bytes do not end where the last transaction ends")
     return BlockKeys(keys, starts, stem_ends)

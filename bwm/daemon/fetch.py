@@ -1,14 +1,15 @@
 """Blocks of the active chain in order, fetched ahead while the earlier ones are searched."""
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 
 from bwm.chain.block import BlockRef
 from bwm.node.bitcoind import Bitcoind
 
 AHEAD = 3
-"""Blocks of at most 4 MB that wait in memory, fetched by a thread of their own. With 0 there is no such thread."""
+"""Blocks of at most 4 MB that are under way besides the one in hand. With 0 each is asked for when it is wanted."""
 
 _HASHES_AT_ONCE = 200
 
@@ -18,13 +19,37 @@ def blocks(node: Bitcoind, first: int, tip: BlockRef) -> Generator[tuple[str, by
 
     Raises what ``node.block`` raises, in its turn. Close the iterator when no more are wanted.
     """
+    hashes = _hashes(node, first, tip)
     if first == tip.height or not AHEAD:
-        yield from ((block_hash, node.block(block_hash)) for block_hash in _hashes(node, first, tip))
+        yield from ((block_hash, node.block(block_hash)) for block_hash in hashes)
         return
+    under_way: deque[str] = deque()
+    yield from _announced(node, hashes, under_way)
+    yield from _by_thread(node, chain(under_way, hashes))
+
+
+def _announced(node: Bitcoind, hashes: Iterator[str], under_way: deque[str]) -> Iterator[tuple[str, bytes]]:
+    """The node hears early what will be wanted, and sends it meanwhile. Ends early when it cannot be told.
+
+    A thread of our own would have to share the interpreter with whoever searches the blocks.
+    """
+    try:
+        while True:
+            while len(under_way) <= AHEAD and (block_hash := next(hashes, None)):
+                under_way.append(block_hash)
+            if not under_way or not node.expect_blocks(under_way):
+                return
+            raw = node.block(under_way[0])
+            yield under_way.popleft(), raw
+    finally:
+        node.expect_blocks(())
+
+
+def _by_thread(node: Bitcoind, hashes: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     with ThreadPoolExecutor(1, thread_name_prefix="fetch") as thread:
         under_way: deque[tuple[str, Future[bytes]]] = deque()
         try:
-            for block_hash in _hashes(node, first, tip):
+            for block_hash in hashes:
                 under_way.append((block_hash, thread.submit(node.block, block_hash)))
                 if len(under_way) > AHEAD:
                     yield _next(under_way)

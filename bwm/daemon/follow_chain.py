@@ -43,6 +43,8 @@ class ChainFollower:
         self._watch_list = watch_list
         self._finder = finder
         self._writer = writer
+        self._waits_until: int | None = None
+        self._waits_as_of: tuple[int, int] | None = None
 
     def start(self) -> None:
         """On the first start of all, stand at the node's tip: what came before is read only for a vault that asks.
@@ -209,7 +211,7 @@ class ChainFollower:
 
     def _read(self, block: BlockRef, raw: bytes, *, is_tip: bool, is_syncing: bool) -> None:
         finding = self._finder.find(BlockPool(raw, txids=self._watch_list.has_txids), block.hash)
-        if finding.is_empty and not sightings.any_waits_for(block.height):
+        if finding.is_empty and not self._is_waited_for(block.height):
             self._writer.pass_over(block)
         else:
             facts = self._writer.facts(sightings.unburied(), finding, rivals=not finding.is_empty)
@@ -218,3 +220,10 @@ class ChainFollower:
             self._writer.write(plan_block(block, finding.found, facts, self._writer.now()), finding)
         if is_tip or finding.found:
             log.info("block.connected", height=block.height, hash=block.hash, suspects=len(finding.found))
+
+    def _is_waited_for(self, height: int) -> bool:
+        """Whether the block at this height can change something that it does not touch."""
+        as_of = self._watch_list.generation, self._writer.steps
+        if as_of != self._waits_as_of:
+            self._waits_until, self._waits_as_of = sightings.waits_until(), as_of
+        return self._waits_until is not None and self._waits_until <= height

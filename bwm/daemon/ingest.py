@@ -239,7 +239,8 @@ class Ingest(Loop):
             self._has_backlog = parts.backlog.read_some(parts.chain.at(), self._breathe)
 
     def _hear(self, messages: list[FeedMessage]) -> None:
-        if self._parts.mempool.hear([message.raw for message in messages if isinstance(message, RawTx)]):
+        raws = [message.raw for message in messages if isinstance(message, RawTx)]
+        if raws and self._parts.mempool.hear(raws):
             self._due = 0.0
 
     def _call_for_a_look(self, messages: list[FeedMessage]) -> bool:

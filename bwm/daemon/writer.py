@@ -47,6 +47,8 @@ class Writer:
         self._on_orders = on_orders
         self._shout = shout
         self._desk = desk
+        self.steps = 0
+        """How often something was written, the mere passing of blocks apart."""
         self.taught: list[Watch] = []
         """What is watched besides since somebody cleared this list."""
         self._passed: list[BlockRef] = []
@@ -121,6 +123,7 @@ class Writer:
         except DatabaseUnwritable:
             self.shout(changes)
             raise
+        self.steps += 1
         self.taught += changes.watches
         self._watch_list.learn(changes.watches)
         self._watch_list.follow(item.spends for tx in changes.transactions for item in tx.inputs)

@@ -49,15 +49,24 @@ def unburied() -> list[Sighting]:
     return _read(schema.Sighting.status == str(Status.CONFIRMED))
 
 
-def any_waits_for(height: int) -> bool:
-    """Whether the block at this height can change something that it does not touch: what is deep enough with it, and
-    guardians."""
-    sql = """
-        SELECT EXISTS (SELECT 1 FROM guardian) OR EXISTS (
-            SELECT 1 FROM sighting JOIN trigger ON trigger.id = trigger_id JOIN vault ON vault.id = vault_id
-            WHERE status = ? AND height + final_depth <= ?)
+def waits_until() -> int | None:
+    """The height from which on a block can change something that it does not touch; None while none can.
+
+    What may change are a sighting, final once it is buried deep enough, and an unlock of a guardian. The answer holds
+    until something is written or the watch list changes.
     """
-    return bool(raw.rows(sql, str(Status.CONFIRMED), height + 1)[0][0])
+    sql = """
+        SELECT CASE
+            WHEN EXISTS (SELECT 1 FROM unresolved) THEN 0
+            WHEN EXISTS (SELECT 1 FROM signal WHERE is_lock = 0 AND counted = 1 AND vanished = 0 AND final_at IS NULL)
+            THEN 0
+            ELSE (SELECT MIN(height + final_depth) - 1
+                FROM sighting JOIN trigger ON trigger.id = trigger_id JOIN vault ON vault.id = vault_id
+                WHERE status = ?)
+        END
+    """
+    [[height]] = raw.rows(sql, str(Status.CONFIRMED))
+    return None if height is None else int(height)
 
 
 def above(height: int) -> list[Sighting]:

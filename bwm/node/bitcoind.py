@@ -4,7 +4,7 @@ Fields differ between brands and versions of the node: one that can be lived wit
 All methods raise what ``Rpc.call`` raises.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any, TypeVar
@@ -117,6 +117,16 @@ class Bitcoind:
             median_time=header.get("mediantime", 0),
         )
 
+    def expect_blocks(self, block_hashes: Collection[str]) -> bool:
+        """This thread wants these blocks next, and none that it expected besides: the node begins to send them.
+
+        False when it cannot be told, for want of REST.
+        """
+        if self._rest is None:
+            return False
+        self._rest.expect(block_hashes)
+        return True
+
     def block(self, block_hash: str) -> bytes:
         """A block as serialised.
 
@@ -132,6 +142,7 @@ class Bitcoind:
             raise
         if self._rest and not self._insists_on_rest:
             log.info("node.without_rest", words="blocks come a little slower; rest=1 in bitcoin.conf mends it")
+            self._rest.expect(())
             self._rest = None
         return raw
 

@@ -4,65 +4,136 @@ REST is on the RPC port, has no password and shows nothing that is secret (doc/R
 It is never needed: whatever goes wrong here, the same is asked by RPC, which says what is wrong.
 """
 
+import re
 import threading
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse
-from socket import MSG_WAITALL, SO_RCVTIMEO, SOL_SOCKET
+from collections.abc import Collection
+from contextlib import suppress
+from socket import MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET, create_connection
 from struct import pack
 
-_SMALL = 50_000  # bytes: not worth the trouble
+_LARGEST_HEAD = 4_096  # bytes; the node's has some hundred
 _LARGEST_BLOCK = 4_000_000  # bytes (BIP 141)
+_HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
 
 
 class Rest:
-    """The REST interface of one node. Safe to use from any thread: each keeps a connection of its own."""
+    """The REST interface of one node. Safe to use from any thread: each keeps connections of its own."""
 
     def __init__(self, host: str, port: int, timeout_s: float = 10.0) -> None:
         self._host = host
         self._port = port
         self._timeout_s = timeout_s
-        self._of_thread = threading.local()
+        self._lines = _Lines()
+
+    def expect(self, block_hashes: Collection[str]) -> None:
+        """This thread wants these blocks next, and none that it expected besides.
+
+        The node is asked for each at once, on a connection of its own, and sends them while this thread does something
+        else: they wait in the system's buffers and in the node's, some megabytes.
+        """
+        lines = self._lines
+        for block_hash in lines.asked.keys() - set(block_hashes):
+            lines.asked.pop(block_hash).close()
+        for block_hash in block_hashes:
+            if block_hash not in lines.asked:
+                with suppress(OSError):  # whoever wants the block asks again
+                    lines.asked[block_hash] = self._asked(block_hash)
+        if not block_hashes:
+            lines.close_idle(but=1)
 
     def block(self, block_hash: str) -> bytes | None:
         """A block as serialised; None when it cannot be had this way."""
-        kept: HTTPConnection | None = self._of_thread.__dict__.pop("connection", None)
-        if kept is not None:
-            try:
-                return self._ask(kept, block_hash)
-            except (OSError, HTTPException):
-                kept.close()  # the node closes idle connections, and all when it stops
-        connection = HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        lines = self._lines
+        asked = lines.asked.pop(block_hash) if block_hash in lines.asked else None
+        with suppress(OSError):  # the node closes idle connections, and all when it stops
+            block = self._received(asked or self._asked(block_hash))
+            if block is not None:
+                return block
+        lines.close_idle()
+        with suppress(OSError):  # once more, for one that it was too busy to take early
+            return self._received(self._asked(block_hash))
+        return None
+
+    def _asked(self, block_hash: str) -> "_Line":
+        """A connection on which the node was asked for a block. Raises OSError."""
+        idle = self._lines.idle
+        line = idle.pop() if idle else _Line(self._host, self._port, self._timeout_s)
         try:
-            return self._ask(connection, block_hash)
-        except (OSError, HTTPException):
-            connection.close()
+            line.ask(block_hash)
+        except OSError:
+            line.close()
+            raise
+        return line
+
+    def _received(self, line: "_Line") -> bytes | None:
+        try:
+            block = line.answer()
+        except OSError:
+            line.close()
+            raise
+        if block is None:
+            line.close()
+        else:
+            self._lines.idle.append(line)
+        return block
+
+
+class _Lines(threading.local):
+    """The connections of one thread."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, _Line] = {}  # by the hash of the block that the node was asked for
+        self.idle: list[_Line] = []
+
+    def close_idle(self, but: int = 0) -> None:
+        """Close those that nothing was asked on, ``but`` so many."""
+        while len(self.idle) > but:
+            self.idle.pop().close()
+
+
+class _Line:
+    """One connection, for one question at a time. All methods raise OSError, also when the answer is cut short."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self._host = f"[{host}]" if ":" in host else host
+        self._socket = create_connection((host, port), timeout_s)
+        limit = pack("ll", int(timeout_s), int(timeout_s % 1 * 1_000_000))
+        for option in (SO_RCVTIMEO, SO_SNDTIMEO):
+            self._socket.setsockopt(SOL_SOCKET, option, limit)
+        self._socket.settimeout(None)  # one of Python's own would make it wait for every piece
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def ask(self, block_hash: str) -> None:
+        request = f"GET /rest/block/{block_hash}.bin HTTP/1.1\r\nHost: {self._host}\r\n\r\n"
+        self._socket.sendall(request.encode())
+
+    def answer(self) -> bytes | None:
+        """The block; None when the node has something else to say, after which the connection is of no use."""
+        head = self._head()
+        length = _LENGTH.search(head)
+        if not head.startswith(b"HTTP/1.1 200 ") or length is None:
             return None
+        size = int(length[1])
+        if size > _LARGEST_BLOCK:
+            raise ConnectionError("longer than any block")
+        return self._exactly(size)
 
-    def _ask(self, connection: HTTPConnection, block_hash: str) -> bytes | None:
-        connection.request("GET", f"/rest/block/{block_hash}.bin")
-        response = connection.getresponse()
-        body = self._body(connection, response)
-        if not response.isclosed():
-            raise HTTPException("longer than any block")
-        self._of_thread.connection = connection
-        return body if response.status == HTTPStatus.OK else None
+    def _head(self) -> bytes:
+        """The answer's head, and not a byte of what follows."""
+        seen = self._socket.recv(_LARGEST_HEAD, MSG_PEEK)
+        while (end := seen.find(_HEAD_END)) < 0:
+            before = len(seen)  # one byte more is to come before it is worth another look
+            if before == _LARGEST_HEAD or len(self._socket.recv(before + 1, MSG_PEEK | MSG_WAITALL)) <= before:
+                raise ConnectionError("no answer of a node")
+            seen = self._socket.recv(_LARGEST_HEAD, MSG_PEEK)
+        return self._exactly(end + len(_HEAD_END))
 
-    def _body(self, connection: HTTPConnection, response: HTTPResponse) -> bytes:
-        """The answer's content, a block's in one system call: whoever searches the block before keeps the processor.
-
-        Piece by piece this thread would wait for the interpreter, which the other one holds, before each of them.
-        """
-        size, socket = response.length, connection.sock
-        if socket is None or size is None or not _SMALL < size <= _LARGEST_BLOCK:
-            return response.read(_LARGEST_BLOCK + 1)
-        begin = response.read1(size)  # what came with the head
-        seconds, microseconds = int(self._timeout_s), int(self._timeout_s % 1 * 1_000_000)
-        socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", seconds, microseconds))
-        socket.settimeout(None)  # one of Python's own would make it wait for every piece
-        rest = socket.recv(size - len(begin), MSG_WAITALL)
-        socket.settimeout(self._timeout_s)
-        if len(begin) + len(rest) < size:
-            raise HTTPException("the answer was cut short")
-        response.length = 0
-        response.read()  # nothing is left: it is closed, and the connection kept
-        return begin + rest
+    def _exactly(self, size: int) -> bytes:
+        """So many bytes, in one system call and one piece: a block is not copied once more."""
+        part = self._socket.recv(size, MSG_WAITALL)
+        if len(part) < size:
+            raise ConnectionError("the answer was cut short")
+        return part

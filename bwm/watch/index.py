@@ -31,12 +31,17 @@ class KeyFilter:
         self._endings = bytearray(ENDINGS)
         self._marks = _room_for(expected) if expected > _SET_LIMIT else bytearray()
         self._count = 0
+        self._exact: Wanted | None = None  # since the last key was added
         self.add(keys)
 
     @property
     def exact(self) -> Wanted | None:
         """The keys themselves, to be read only; None once there are only marks of them."""
-        return None if self._marks else Wanted(self._keys, bytes(self._endings))
+        if self._marks:
+            return None
+        if self._exact is None:
+            self._exact = Wanted(self._keys, bytes(self._endings))
+        return self._exact
 
     def __len__(self) -> int:
         """How many different keys were added; a little too low once only their marks are kept."""
@@ -46,6 +51,7 @@ class KeyFilter:
         """Watch these keys too."""
         remaining = iter(keys)
         while batch := list(islice(remaining, _BATCH)):
+            self._exact = None
             if self._marks:
                 self._mark(batch)
                 continue

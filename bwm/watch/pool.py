@@ -51,7 +51,7 @@ class BlockPool:
     def candidates(self, index: KeyFilter) -> list[bytes]:
         if (exact := index.exact) is None:
             return index.candidates(self.keys())
-        block = keys_of_block(self._raw, exact)
+        block = keys_of_block(self._raw, exact, with_places=self._with_txids)
         return sorted({*block.keys, *exact.keys.intersection(self._ids(block))})
 
     def touching(self, keys: Collection[bytes]) -> list[Tx]:

@@ -76,7 +76,7 @@ def rows(blocks: dict[str, bytes], library: Path, rounds: int) -> list[Row]:
             {
                 LIBRARY: partial(scan_by_library, raw, watched),
                 "compiled": lambda raw=raw, count=count, position=position: sorted(
-                    fast.sieve(raw, position, count, index.exact).keys
+                    fast.sieve(raw, position, count, index.exact, with_places=False).keys
                 ),
                 "with txids": with_txids,
                 "hashing": lambda stripped=stripped: [sha256d(one) for one in stripped],

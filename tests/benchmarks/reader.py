@@ -84,7 +84,7 @@ def daemon(config: Config, state: Path, first: int) -> Result:
         chain = parts.ingest._parts.chain
         parts.ingest.take_up_newcomers()
         before, began = resident_bytes(), time.perf_counter()
-        at = chain.advance()
+        at = chain.advance(parts.ingest._breathe)  # between two blocks, as the loop has it
         seconds = time.perf_counter() - began
         found = Event.select().where(Event.kind == "trigger.confirmed").count()
         return {
