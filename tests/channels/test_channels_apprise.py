@@ -5,16 +5,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
 from bwm.channels import check, open_channel
 from bwm.channels.apprise import DELIVERY_LIMIT_S, SENDER
 from bwm.channels.channel import Channel
-from bwm.channels.sending.process import Workers
+from bwm.channels.sending import process
+from bwm.channels.sending.process import ForkServer, Workers
 from bwm.channels.sending.wire import Request
 from bwm.errors import ChannelError, DeliverLater, DeliveryRefused, DeliveryUncertain
 from regtest.receiver import Behaviour, Receiver, break_off, drip, hang, reply, unused_port
+from tests.servers.certificates import authority
 from tests.servers.channels import apprise, message
 
 SECRET = "s3cr3t-t0ken"
@@ -30,6 +33,15 @@ def receiver() -> Iterator[Receiver]:
 def channel(receiver: Receiver) -> Iterator[Channel]:
     with closing(open_channel(apprise(receiver.url(path=SECRET)))) as channel:
         yield channel
+
+
+@pytest.fixture
+def fork_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
+    """One of this test alone, which starts with the environment that the test has set by then."""
+    own = ForkServer()
+    monkeypatch.setattr(process, "FORK_SERVER", own)
+    yield own
+    own.stop()
 
 
 def failure(channel: Channel) -> ChannelError:
@@ -61,10 +73,13 @@ def test_markup_is_escaped_where_a_service_reads_it(receiver: Receiver) -> None:
 
 def test_the_operators_own_parameters_reach_the_service(receiver: Receiver) -> None:
     with closing(open_channel(apprise(receiver.url() + "?+X-Token=abc&:room=attic&-page=1"))) as channel:
-        channel.deliver(message())
-    assert receiver.received[0].headers["X-Token"] == "abc"
-    assert receiver.received[0].json["room"] == "attic"
-    assert receiver.received[0].path == "/?page=1"
+        for _ in range(3):
+            channel.deliver(message())
+    assert len(receiver.received) == 3
+    for request in receiver.received:
+        assert request.headers["X-Token"] == "abc"
+        assert request.json["room"] == "attic"
+        assert request.path == "/?page=1"
 
 
 def test_ntfy_rings_at_once_for_every_topic_and_fetches_no_icon(receiver: Receiver) -> None:
@@ -126,6 +141,25 @@ def test_a_failed_tls_handshake_is_named_and_tried_later(receiver: Receiver) -> 
     assert isinstance(error, DeliverLater)
     assert "SSLError" in str(error)
     assert not receiver.received
+
+
+def test_every_message_verifies_the_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fork_server: ForkServer
+) -> None:
+    trusted, stranger = authority(tmp_path / "trusted"), authority(tmp_path / "stranger")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted.file))
+    context = trusted.context("127.0.0.1")
+    with Receiver(tls=context) as receiver, closing(open_channel(apprise(receiver.url("jsons", SECRET)))) as channel:
+        channel.deliver(message())
+        for signer, name in ((stranger, "127.0.0.1"), (trusted, "other.example")):
+            signer.load_into(context, name)
+            error = failure(channel)
+            assert isinstance(error, DeliverLater)
+            assert "SSLError" in str(error)
+        trusted.load_into(context, "127.0.0.1")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(channel.deliver, [message()] * 40))
+    assert len(receiver.received) == 41
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -14,9 +14,7 @@ import pytest
 
 from bwm.channels import open_channel
 from bwm.channels.channel import Channel
-from bwm.channels.sending import worker
 from bwm.channels.sending.process import ENOUGH, MOST
-from bwm.channels.sending.wire import Answer, Request, packet_pair
 from bwm.errors import ChannelError, DeliveryUncertain
 from regtest.receiver import Receiver, accept, hang
 from tests.servers.channels import apprise, message
@@ -171,20 +169,6 @@ def test_a_closed_channel_keeps_no_process_but_the_one_that_all_share(channel: C
     wait_until(lambda: sum(map(is_running, before)) == 1, limit_s=5)
 
 
-def test_an_idle_worker_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "IDLE_S", 0.5)
-    ours, theirs = packet_pair()
-    pid = os.fork()
-    if pid == 0:
-        ours.close()
-        worker.serve(theirs, __name__)
-    theirs.close()
-    with ours:
-        assert is_running(pid)
-        assert ours.recv(1) == b"", "the worker closes its end by ending"
-        assert os.waitpid(pid, 0) == (pid, 0)
-
-
 def test_a_flood_is_sent_by_several_processes_and_what_comes_singly_by_one(
     channel: Channel, receiver: Receiver
 ) -> None:
@@ -204,11 +188,6 @@ def test_a_flood_is_sent_by_several_processes_and_what_comes_singly_by_one(
             held.set()
     assert [one.result() for one in sent] == [None] * (ENOUGH * MOST)
     assert workers() == MOST
-
-
-def answer(_: Request) -> Answer:
-    """What makes this module one that a worker can serve; the idle worker is never asked."""
-    raise NotImplementedError
 
 
 def test_all_sending_processes_together_stay_small(channel: Channel, receiver: Receiver) -> None:

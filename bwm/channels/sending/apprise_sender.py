@@ -1,18 +1,17 @@
 """One message through Apprise. Loaded only in the sending processes, never in the daemon.
 
 Each message gets a new plugin object, notified in the calling thread: Apprise's own pool would let slow
-services hold up the others, and an object that is used twice sleeps some seconds before its second message.
+services hold up the others, and an object that is used twice sleeps some seconds before its second message, and may
+keep something of the first. Only what a URL means is remembered.
 """
 
 import logging
 import re
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
+from copy import deepcopy
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
@@ -22,9 +21,9 @@ import requests
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins import NotifyBase, url_to_dict
 from apprise.utils import pgp
-from urllib3.exceptions import ProtocolError
 
 from bwm.channels.sending import proxied
+from bwm.channels.sending.listening import Listener, ListeningAdapter, heard
 from bwm.channels.sending.thread import with_thread
 from bwm.channels.sending.urgency import with_urgency
 from bwm.channels.sending.wire import Answer, Request
@@ -64,48 +63,9 @@ class Unusable(ConfigError):
     """The URL can never work; the words say why and hold no part of it but its schema."""
 
 
-class Heard(threading.local):
-    """What was heard from Apprise and from the network while this thread sent one message."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        self.words: list[str] = []
-        self.wait_s: int | None = None
-        self.uncertain = False
-
-
-heard = Heard()
-
 # Apprise declares no types for these two.
 parse_url: Callable[[str], Mapping[str, Any] | None] = url_to_dict
 plugin_manager: Callable[[], Any] = NotificationManager
-
-
-class Listener(logging.Handler):
-    """Keeps Apprise's own words for the answer, and from every log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        heard.words.append(record.getMessage())
-
-
-class ListeningAdapter(requests.adapters.HTTPAdapter):
-    """Hears what Apprise does not pass on, and follows no redirect even if the URL asks for it."""
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        try:
-            if proxy := proxied.current():
-                kwargs["proxies"] = {"http": proxy, "https": proxy}
-            response = super().send(*args, **kwargs)
-        except requests.RequestException as error:
-            heard.words.append(type(error).__name__)
-            heard.uncertain |= _may_have_been_sent(error)
-            raise
-        response.headers.pop("Location", None)
-        if response.status_code in (requests.codes.too_many_requests, requests.codes.unavailable):
-            heard.wait_s = _retry_after(response.headers)
-        return response
 
 
 def answer(request: Request) -> Answer:
@@ -133,7 +93,7 @@ def plugin_for(request: Request) -> NotifyBase:
     if "pgp" in request["url"].lower():
         _load_pgp()
     url = with_urgency(request["url"], service, request["severity"])
-    plugin = apprise.Apprise.instantiate(with_thread(url, service, request["alert"]), asset=ASSET)
+    plugin = _instantiate(with_thread(url, service, request["alert"]))
     if plugin is None:
         raise Unusable(f"Apprise does not understand the rest of this {service}:// URL: compare it with its manual")
     if _encrypts(plugin):
@@ -159,6 +119,28 @@ def _service(url: str) -> str:
     if not PLUGINS[schema].enabled:
         raise Unusable(f"{schema}:// needs a Python package that is not installed: see the Apprise manual")
     return schema
+
+
+def _instantiate(url: str) -> NotifyBase | None:
+    """A new object of a service; None if Apprise does not understand its URL.
+
+    What Apprise's own way does besides, such as making the URL fit for a log that nobody writes, takes longer.
+    """
+    given = _meaning(url)
+    if given is None:
+        return None
+    arguments = {**deepcopy(given), "asset": ASSET, "tag": set()}  # services may change what they are given
+    try:
+        plugin: NotifyBase = PLUGINS[arguments["schema"]](**arguments)
+    except Exception:  # noqa: BLE001 - each service has its own way to say that it cannot be used like this
+        return None
+    return plugin
+
+
+@lru_cache(maxsize=8)  # in a flood nearly all messages have the same; to read it is a tenth of the work of a message
+def _meaning(url: str) -> Mapping[str, Any] | None:
+    """What a URL says to its service; None if Apprise does not understand it."""
+    return parse_url(url)
 
 
 def _uses_requests(plugin: type[NotifyBase]) -> bool:
@@ -215,26 +197,9 @@ def _hide(words: str, url: str) -> str:
     return words
 
 
-def _may_have_been_sent(error: requests.RequestException) -> bool:
-    """Whether the request had left when the answer failed to come."""
-    aborted = bool(error.args) and isinstance(error.args[0], ProtocolError)
-    return aborted or isinstance(error, requests.ReadTimeout)
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Seconds to wait, from a number or a date (RFC 9110, 10.2.3); None when there is neither."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return int(text[:9])
-    try:
-        return max(0, round((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()))
-    except (TypeError, ValueError):
-        return None
-
-
 def _load() -> Any:
     # Each requests session makes its adapter from this name; there is no other way to be in all of them.
-    requests.sessions.HTTPAdapter = ListeningAdapter  # type: ignore[attr-defined]
+    requests.sessions.HTTPAdapter = ListeningAdapter  # type: ignore[assignment, attr-defined]
     logger = logging.getLogger("apprise")
     logger.addHandler(Listener(logging.WARNING))
     logger.propagate = False

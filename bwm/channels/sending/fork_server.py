@@ -18,7 +18,8 @@ from bwm.channels.sending import worker
 from bwm.channels.sending.wire import MAX_PACKET, packet_pair
 from bwm.lean import without
 
-PRELOADED = "bwm.channels.sending.apprise_sender"
+PRELOADED = ("bwm.channels.sending.apprise_sender", "netrc")
+"""The second would else be loaded by each worker, for its first request."""
 
 
 def main() -> None:
@@ -26,7 +27,8 @@ def main() -> None:
     line = socket.socket(fileno=os.dup(0))
     _stand_apart()
     with without("pgpy"):  # it takes a third of the memory of all this, and hardly anybody encrypts mail
-        import_module(PRELOADED)
+        for name in PRELOADED:
+            import_module(name)
     gc.freeze()  # a collection would touch, and so copy, every page that the workers share
     while module := line.recv(MAX_PACKET):
         _fork_worker(line, module.decode())

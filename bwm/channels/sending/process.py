@@ -1,5 +1,6 @@
 """The daemon's side of the sending processes: hard deadlines, and no message lost between two workers."""
 
+import fcntl
 import json
 import os
 import re
@@ -7,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from contextlib import suppress
 from typing import cast
 
-from bwm.channels.sending.wire import MAX_PACKET, STARTED, Answer, Request, packet_pair
+from bwm.channels.sending.wire import MAX_PACKET, TAKE, Answer, Request, packet_pair
 from bwm.errors import ChannelError, DeliverLater, DeliveryUncertain
 
 HAND_OVER_LIMIT_S = 5
@@ -56,7 +58,7 @@ class ForkServer:
             for _ in range(2):  # the fork server may have been killed since the last time
                 with suppress(ConnectionError):
                     return self._fork(self._line or self._start(), module)
-                self._stop()
+                self.stop()
         raise DeliverLater("the process that sends messages does not start: see its words on standard error")
 
     def _fork(self, line: socket.socket, module: str) -> "Worker":
@@ -64,7 +66,7 @@ class ForkServer:
             line.send(module.encode())
             _, fds, _, _ = socket.recv_fds(line, MAX_PACKET, 2, socket.MSG_CMSG_CLOEXEC)
         except TimeoutError as error:
-            self._stop()
+            self.stop()
             raise DeliverLater(f"the process that sends messages did not start within {START_LIMIT_S} s") from error
         if len(fds) != 2:
             raise ConnectionResetError
@@ -83,7 +85,8 @@ class ForkServer:
         self._line.settimeout(START_LIMIT_S)
         return self._line
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Let go of the process. When one is needed again, a new one is started."""
         if self._line is not None:
             self._line.close()
         if self._process is not None:
@@ -110,11 +113,14 @@ class Worker:
         ours, theirs = packet_pair()
         with ours:
             with theirs:
-                self._hand_over(request, theirs)
-            busy = DeliverLater("not sent: the channel is still busy with earlier messages")
-            if _receive(ours, deadline, if_late=busy) != STARTED:
-                raise WorkerGone
-            data = _receive(ours, deadline, if_late=DeliveryUncertain("cut off: the receiver took too long"))
+                self._hand_over(request, ours, theirs)
+            ours.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                data = ours.recv(MAX_PACKET)
+            except ConnectionError:
+                raise WorkerGone from None
+            except TimeoutError:
+                raise _given_up(ours) from None
         if not data:
             raise DeliveryUncertain("cut off: the sending process ended in mid-send")
         return cast("Answer", json.loads(data))
@@ -129,9 +135,10 @@ class Worker:
         os.close(self._pidfd)
         self._line.close()
 
-    def _hand_over(self, request: bytes, reply: socket.socket) -> None:
+    def _hand_over(self, request: bytes, ours: socket.socket, theirs: socket.socket) -> None:
         try:
-            socket.send_fds(self._line, [request], [reply.fileno()])
+            ours.send(request)
+            socket.send_fds(self._line, [TAKE], [theirs.fileno()])
         except OSError as error:
             raise WorkerGone from error
 
@@ -217,15 +224,16 @@ def _end(worker: Worker) -> None:
         worker.release()
 
 
-def _receive(line: socket.socket, deadline: float, if_late: ChannelError) -> bytes:
-    """The next packet, or nothing when the other end is gone."""
-    line.settimeout(max(0.001, deadline - time.monotonic()))
-    try:
-        return line.recv(MAX_PACKET)
-    except TimeoutError:
-        raise if_late from None
-    except ConnectionError:
-        return b""
+def _given_up(line: socket.socket) -> ChannelError:
+    """What to say of a request that was not answered in time.
+
+    Closed first and looked at then: a worker that takes it after this look finds the line closed, and does not begin.
+    """
+    line.shutdown(socket.SHUT_RDWR)
+    unread = fcntl.ioctl(line, termios.TIOCOUTQ, bytes(4))
+    if any(unread):
+        return DeliverLater("not sent: the channel is still busy with earlier messages")
+    return DeliveryUncertain("cut off: the receiver took too long")
 
 
 def _environment() -> dict[str, str]:

@@ -17,6 +17,8 @@ ZERO_WIDTH_JOINER = "\u200d"  # holds an emoji of several parts together
 
 def plain(text: str) -> str:
     """The text without what could steer a terminal, a mail header or the direction of writing."""
+    if text.replace("\n", "").isprintable():  # nothing that steers is: nearly every text is done with
+        return text
     return "".join(" " if _steers(character) else character for character in text)
 
 

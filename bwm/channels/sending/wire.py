@@ -1,12 +1,17 @@
-"""What the daemon and a worker process say to each other: one request, one answer, each one JSON packet."""
+"""What the daemon and a worker process say to each other: one request, one answer, each one JSON packet.
+
+Every request has a line of its own, on which it lies already when the worker is given the other end of it. So the
+kernel itself keeps account of what was begun: a worker that goes away with the request unread resets the line, and
+one that had read it closes it (unix(7)).
+"""
 
 import socket
 from typing import Literal, TypedDict
 
 MAX_PACKET = 65536
 
-STARTED = b"started"
-"""Sent by a worker just before it begins: what it has not begun it has surely not sent."""
+TAKE = b"."
+"""What hands a worker the line of a request."""
 
 
 class Request(TypedDict):
