@@ -59,9 +59,18 @@ def order_delivery(alert_id: str, channel: str, now: int, place: Place = _FIRST)
         by = Step.REPEAT if known.state == State.DONE else Step.REOPEN
         changed = {"state": str(step(State(known.state), by)), "due_at": due_at, "rank": rank, "held": 0}
         Order.update(changed).where(Order.id == known.id).execute()
-    elif known.rank != rank:
-        earlier = now if known.held else known.due_at  # what was kept back for being less may not wait any more
-        Order.update(rank=rank, due_at=earlier, held=0).where(Order.id == known.id).execute()
+    elif known.rank != rank and known.held:  # what was kept back for being less may not wait any more
+        Order.update(rank=rank, due_at=now, held=0).where(Order.id == known.id).execute()
+    else:
+        due_at = known.due_at if known.held else _soon(known, now if known.done_at is not None else climb_at)
+        if (rank, due_at) != (known.rank, known.due_at):
+            Order.update(rank=rank, due_at=due_at).where(Order.id == known.id).execute()
+
+
+def _soon(order: Any, news_at: int) -> int:
+    """When an order that waits is tried: after a failure as it is, but what a person put off waits for no news."""
+    slack = LONGEST_WAIT_S if order.attempts else 0
+    return news_at if order.due_at > news_at + slack else int(order.due_at)
 
 
 def ordered() -> set[tuple[str, str]]:

@@ -184,6 +184,29 @@ def test_a_repeat_that_fails_during_a_snooze_waits_for_its_end(alone):
     assert outbox.next_due_on("phone", START + 61) == START + 60 + 7200
 
 
+def test_news_does_not_wait_for_the_end_of_a_snooze_where_nothing_could_be_told_before(alone):
+    alone.broken = {"phone"}
+    alone.happens("trigger.seen", Severity.EMERGENCY, "theft")
+    alone.run(START + seconds(MINUTE))
+    answers.snooze(the_alert(), "owner", alone.clock.now(), seconds(2 * DAY))
+    alone.broken = set()
+    alone.run(START + seconds(HOUR))
+    alone.happens("trigger.confirmed", Severity.EMERGENCY, "theft")
+    alone.run(START + seconds(HOUR))
+    assert alone.since(START) == [("phone", HOUR)]
+
+
+def test_what_turns_graver_during_a_snooze_climbs_the_ladder_at_once(family):
+    family.happens("node.tip_stale", Severity.CRITICAL, "tip")
+    family.run(START)
+    answers.snooze(the_alert(), "owner", START, seconds(2 * DAY))
+    family.run(START + seconds(HOUR))
+    family.happens("node.tip_stale", Severity.EMERGENCY, "tip")
+    family.run(START + seconds(HOUR + 31 * MINUTE))
+    assert ("phone", HOUR) in family.since(START)
+    assert ("sister", HOUR + 30 * MINUTE) in family.since(START)
+
+
 def claim_at(tellers: Tellers, now: int) -> outbox.Claim:
     tellers.clock.pass_to(now)
     claim = outbox.claim("phone", now)
