@@ -14,7 +14,7 @@ from bwm.errors import UsageError
 from bwm.order import State as OrderState
 from bwm.policy.decision import Decision, Wish
 from bwm.policy.guard import Guard
-from bwm.response.broadcast import LIVE, Broadcast, State
+from bwm.response.broadcast import LIVE, TRANSITIONS, Broadcast, Look, State
 
 ACTION = "respond"
 OPERATOR = "operator"
@@ -115,9 +115,13 @@ def take(order: DueOrder, response_id: int, scanned: BlockRef, now: int) -> Foll
     """Begin to follow: from now on the broadcast's own row, not its order, keeps it alive.
 
     None when somebody else took the order, or the response is on its way by another decision, which is noted with the
-    order. Call inside a transaction.
+    order: what that one was about may pass before anything is sent, and then this one stands. Call inside a
+    transaction.
     """
     known = Row.select().where((Row.response == response_id) & Row.state.in_([*_LIVE, str(State.BURIED)])).first()
+    if known is not None and _may_be_called_off(known) and not _is_alike(_order_of(known), order):
+        note_wait(order, "the response waits already, by an earlier decision")
+        return None
     words = None if known is None else f"the response is {known.state} already"
     if not _finish(order.id, OrderState.DONE, words, now) or known is not None:
         return None
@@ -134,6 +138,23 @@ def take(order: DueOrder, response_id: int, scanned: BlockRef, now: int) -> Foll
         created_at=now,
     )
     return Following(_broadcast(row), response_id, order, scanned)
+
+
+def _may_be_called_off(row: Any) -> bool:
+    return row.position is None and (State(row.state), Look.CALLED_OFF) in TRANSITIONS
+
+
+def _order_of(row: Any) -> DueOrder:
+    return _order(_orders().where(Order.id == row.order_id).get())
+
+
+def _is_alike(first: DueOrder, second: DueOrder) -> bool:
+    """Whether what calls the one off calls off the other: the same policy about the same spend, so also one veto."""
+    return (first.policy, first.trigger_txid, first.guard.unless) == (
+        second.policy,
+        second.trigger_txid,
+        second.guard.unless,
+    )
 
 
 def drop(order: DueOrder, words: str, now: int) -> bool:

@@ -14,8 +14,9 @@ from bwm.daemon.connect import connect
 from bwm.daemon.open_response import sealer_of
 from bwm.daemon.respond import Responder
 from bwm.daemon.run import Daemon
-from bwm.db import broadcasts, journal, responses
+from bwm.db import alerts, answers, broadcasts, journal, responses
 from bwm.db.database import Database
+from bwm.plan import case_of
 from bwm.policy.guard import Guard
 from tests.node.response_stage import allow, fund, protect, write, write_decision
 
@@ -236,6 +237,23 @@ def test_a_second_decision_does_not_send_a_second_one(tower):
     assert told.count("decided") == 1
     assert len(broadcasts.live()) == 1
     assert broadcasts.due(tower.clock.now()) == []
+
+
+def test_a_decision_that_found_another_waiting_stands_when_that_one_is_called_off(tower):
+    tower.words = "another node has a different chain"  # so that the first is taken, and not sent
+    rob(tower, guard=Guard(unless=("acknowledged",)))
+    assert tower.turn()[-1] == "held"
+    [theft] = [event for event in journal.read(kind="trigger") if event.trigger_kind == "outpoint"]
+    write_decision(tower.database, theft.seq)
+    assert tower.turn(2).count("decided") == 1
+    [alert] = [one for one in alerts.listed() if one.case == case_of(theft)]
+    with tower.database.transaction():
+        answers.acknowledge(alert.id, "owner", tower.clock.now(), seen=alert.revision)
+    tower.turn(2)
+    tower.words = None
+    told = tower.turn(2)
+    assert (told.count("called_off"), told.count("decided")) == (1, 2)
+    assert tower.sent
 
 
 # What happens between two questions to the node
