@@ -33,8 +33,7 @@ class WatchList:
         """Load what changed. True when something did."""
         if self.is_current():
             return False
-        of_plans = settings.generation_of_plans()
-        generation = settings.generation()  # read first: what is added meanwhile is loaded again
+        generation, of_plans = settings.generations()  # read first: what is added meanwhile is loaded again
         removals, last_trigger = settings.removals(), watched_keys.last_trigger()
         self.fresh_txids = watched_keys.txids_after(self._last_trigger) if removals == self._removals else None
         if removals != self._removals:

@@ -32,13 +32,20 @@ def removals() -> int:
     return int(read(_REMOVALS) or 0)
 
 
+def generations() -> tuple[int, int]:
+    """``generation`` and ``generation_of_plans``, as of one moment: others write between two questions."""
+    found = dict(raw.rows("SELECT name, value FROM setting WHERE name IN (?, ?)", _GENERATION, _ADDITIONS))
+    counted = int(found.get(_GENERATION, 0))
+    return counted, counted - int(found.get(_ADDITIONS, 0))
+
+
 def generation_of_plans() -> int:
     """Counts those of them that a plan in the making must not miss: all but additions.
 
     Who is new is looked for in every block since the one that the registration names, so a plan made without him
     loses nothing; and hundreds of registrations a second must not have every plan made anew.
     """
-    return generation() - int(read(_ADDITIONS) or 0)
+    return generations()[1]
 
 
 def next_generation(*, removed: bool = False, only_added: bool = False) -> None:
