@@ -52,16 +52,17 @@ def unburied() -> list[Sighting]:
 def waits_until() -> int | None:
     """The height from which on a block can change something that it does not touch; None while none can.
 
-    What may change are a sighting, final once it is buried deep enough, and an unlock of a guardian. The answer holds
-    until something is written or the watch list changes.
+    What may change are a sighting, final once it is buried deep enough, and an unlock of a guardian. How deep is enough
+    for a guardian's is not known here: while one of them is not final, any block can. The answer holds until something
+    is written or the watch list changes.
     """
     sql = """
         SELECT CASE
             WHEN EXISTS (SELECT 1 FROM unresolved) THEN 0
             WHEN EXISTS (SELECT 1 FROM signal WHERE is_lock = 0 AND counted = 1 AND vanished = 0 AND final_at IS NULL)
             THEN 0
-            ELSE (SELECT MIN(height + final_depth) - 1
-                FROM sighting JOIN trigger ON trigger.id = trigger_id JOIN vault ON vault.id = vault_id
+            ELSE (SELECT MIN(height + COALESCE(final_depth, 0)) - 1
+                FROM sighting JOIN trigger ON trigger.id = trigger_id LEFT JOIN vault ON vault.id = vault_id
                 WHERE status = ?)
         END
     """

@@ -205,6 +205,20 @@ def test_a_lock_heard_of_after_its_rival_was_mined_is_told_with_that_rival_and_n
     assert shown(bwm) == "locked(2)"
 
 
+def test_a_lock_is_final_once_blocks_that_hold_nothing_have_buried_it(node, signer, make_desk):
+    bwm = make_desk.bwm
+    with make_desk() as desk:
+        desk.look()
+        node.mine_exactly([signer.signal(signer.coins[0], "lock 2")])
+        desk.look()
+        node.mine(4)
+        desk.look()
+        assert not bwm.events("guardian.final")
+        node.mine(1)
+        desk.look()
+    assert len(bwm.events("guardian.final")) == 1
+
+
 def test_a_lock_that_only_the_feed_showed_and_nobody_signed_does_not_count(node, signer, make_desk):
     bwm = make_desk.bwm
     coin = signer.coins[0]
