@@ -1,8 +1,10 @@
-"""Optional packages that others load as soon as they find them: left out until somebody wants them."""
+"""Packages that others load as soon as they find them: left out until somebody wants them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -17,3 +19,25 @@ def without(*packages: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del loaded[name]
+
+
+@contextmanager
+def later(package: str, *names: str) -> Iterator[None]:
+    """Whoever is loaded inside gets these functions or classes of a package that is loaded when one is called.
+
+    Only for what is called and nothing else: a class from here is none that anything could be an instance of.
+    """
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = stand_in = ModuleType(package)
+    for name in names:
+        setattr(stand_in, name, _calling(package, name))
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+def _calling(package: str, name: str) -> Callable[..., Any]:
+    return lambda *positional, **named: getattr(import_module(package), name)(*positional, **named)

@@ -193,7 +193,7 @@ def test_a_flood_is_sent_by_several_processes_and_what_comes_singly_by_one(
 def test_all_sending_processes_together_stay_small(channel: Channel, receiver: Receiver) -> None:
     for _ in range(20):
         channel.deliver(message())
-    assert sum(_own_kib(pid) for pid in sending_processes() if is_running(pid)) < 80 * 1024
+    assert sum(_own_kib(pid) for pid in sending_processes() if is_running(pid)) < 64 * 1024
 
 
 def _own_kib(pid: int) -> int:

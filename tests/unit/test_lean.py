@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from bwm.lean import without
+from bwm.lean import later, without
 
 
 def loaded_after(code, *packages):
@@ -42,3 +42,33 @@ def test_what_goes_wrong_inside_leaves_nothing_hidden():
     with pytest.raises(ZeroDivisionError), without("this"):
         raise ZeroDivisionError
     assert "this" not in sys.modules
+
+
+def test_a_package_is_loaded_when_something_of_it_is_called():
+    code = "from bwm.lean import later\nwith later('colorsys', 'rgb_to_hsv'): from colorsys import rgb_to_hsv\n"
+    assert loaded_after(code, "colorsys") == []
+    assert loaded_after(f"{code}assert rgb_to_hsv(1, g=1, b=1) == (0, 0, 1)", "colorsys") == ["colorsys"]
+
+
+def test_what_is_loaded_already_is_used_as_it_is():
+    with later("subprocess", "run"):
+        assert import_module("subprocess") is subprocess
+    assert sys.modules["subprocess"] is subprocess
+
+
+SENDING = """
+import os
+from bwm.channels.sending import fork_server, wire
+ours, theirs = wire.packet_pair()
+os.dup2(theirs.fileno(), 0)
+ours.close()  # so that it loads what it needs, and ends
+fork_server.main()
+from apprise.plugins import twitter
+"""
+
+
+def test_the_sending_processes_load_nothing_that_only_few_services_need():
+    unwanted = ("pgpy", "charset_normalizer", "requests_oauthlib", "oauthlib")
+    assert loaded_after(SENDING, "apprise", *unwanted) == ["apprise"]
+    call = "assert twitter.OAuth1('key', 'secret', 'token', 'secret').client.client_key == 'key'"
+    assert loaded_after(SENDING + call, *unwanted) == ["requests_oauthlib", "oauthlib"]

@@ -12,21 +12,27 @@ import gc
 import os
 import signal
 import socket
+import warnings
 from importlib import import_module
 
 from bwm.channels.sending import worker
 from bwm.channels.sending.wire import MAX_PACKET, packet_pair
-from bwm.lean import without
+from bwm.lean import later, without
 
 PRELOADED = ("bwm.channels.sending.apprise_sender", "netrc")
 """The second would else be loaded by each worker, for its first request."""
+
+UNWANTED = ("pgpy", "charset_normalizer", "chardet")
+"""The first takes a third of the memory of all this, and hardly anybody encrypts mail. The others guess the encoding of
+an answer that does not name it, which is then taken for UTF-8."""
 
 
 def main() -> None:
     """Fork workers until the daemon closes its end, which it also does by dying."""
     line = socket.socket(fileno=os.dup(0))
     _stand_apart()
-    with without("pgpy"):  # it takes a third of the memory of all this, and hardly anybody encrypts mail
+    with without(*UNWANTED), later("requests_oauthlib", "OAuth1"), warnings.catch_warnings():  # OAuth1: of twitter://
+        warnings.simplefilter("ignore")  # that requests cannot guess encodings
         for name in PRELOADED:
             import_module(name)
     gc.freeze()  # a collection would touch, and so copy, every page that the workers share
