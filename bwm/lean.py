@@ -1,4 +1,4 @@
-"""Packages that others load as soon as they find them: left out until somebody wants them."""
+"""Packages that others load as soon as they find them: left out, or put off, until somebody wants them."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -41,3 +41,28 @@ def later(package: str, *names: str) -> Iterator[None]:
 
 def _calling(package: str, name: str) -> Callable[..., Any]:
     return lambda *positional, **named: getattr(import_module(package), name)(*positional, **named)
+
+
+@contextmanager
+def put_off(package: str) -> Iterator[None]:
+    """Whoever imports this package inside has it loaded only when he first uses something of it."""
+    loaded = sys.modules
+    if package in loaded:
+        yield
+        return
+    promise = ModuleType(package)
+
+    def withdraw() -> None:
+        if loaded.get(package) is promise:
+            del loaded[package]
+
+    def keep(name: str) -> Any:
+        withdraw()
+        return getattr(import_module(package), name)
+
+    promise.__getattr__ = keep  # type: ignore[method-assign]
+    loaded[package] = promise
+    try:
+        yield
+    finally:
+        withdraw()

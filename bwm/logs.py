@@ -5,9 +5,10 @@ import re
 import sys
 from typing import TextIO
 
-from bwm.lean import without
+from bwm.lean import put_off, without
 
-with without("rich"):  # for structlog's own way with exceptions, which is not ours: see below
+# Ways to show exceptions and to log that are not ours: see below.
+with without("rich"), put_off("asyncio"):
     import structlog
     from structlog.typing import EventDict, Processor, WrappedLogger
 

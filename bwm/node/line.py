@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from struct import unpack
 
 import structlog
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from bwm.errors import ConfigError, Damaged
 from bwm.node.frames import Connected, Disconnected, FeedMessage, Gap, follows, read_frame
@@ -98,7 +98,7 @@ class Line:
     def _read_monitor(self) -> Iterator[FeedMessage]:
         self._look_at = time.monotonic() + WAIT_MS / 1000
         while _has_come(self._monitor):
-            event = recv_monitor_message(self._monitor)["event"]
+            event, _ = unpack("=hi", self._monitor.recv_multipart()[0])  # zmq_socket_monitor(3)
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._counters.clear()
                 self.connected = True

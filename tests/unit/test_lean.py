@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from bwm.lean import later, without
+from bwm.lean import later, put_off, without
 
 
 def loaded_after(code, *packages):
@@ -24,6 +24,29 @@ def test_the_daemon_loads_no_driver_of_a_database_that_it_does_not_use():
 
 def test_the_daemon_loads_nothing_to_draw_tables_with():
     assert loaded_after("import bwm.daemon.run", "structlog", "rich", "pygments") == ["structlog"]
+
+
+def test_the_daemon_loads_nothing_for_ways_to_log_and_to_migrate_that_it_does_not_take():
+    assert loaded_after("import bwm.daemon.run", "structlog", "asyncio", "argparse") == ["structlog"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import bwm.logs, asyncio; asyncio.run(asyncio.sleep(0))",
+        "import bwm.logs, structlog.stdlib as one; one.asyncio.run(one.asyncio.sleep(0))",
+        "from bwm.lean import put_off\nwith put_off('asyncio'):\n    from asyncio import sleep, run\nrun(sleep(0))",
+        "from bwm.lean import put_off\nwith put_off('asyncio'):\n    import asyncio.events\nasyncio.events.Handle",
+    ],
+)
+def test_what_was_put_off_is_there_for_whoever_uses_it(use):
+    assert loaded_after(use, "asyncio") == ["asyncio"]
+
+
+def test_what_is_loaded_already_is_not_put_off():
+    with put_off("subprocess"):
+        assert import_module("subprocess") is subprocess
+    assert sys.modules["subprocess"] is subprocess
 
 
 def test_a_package_is_out_of_sight_inside_and_back_outside():
