@@ -8,12 +8,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
 from bwm.errors import DeliverLater, DeliveryUncertain
 
 _PIECE = 65_536  # bytes read between two looks at the clock
+
+_AUTHORITIES_HOLD_S = 3600
+"""The system's authorities are read anew after this time: it takes some 20 ms, and they change now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,14 @@ def _line(parts: SplitResult, limit_s: float, proxy: tuple[str, int] | None) -> 
 def _secured(line: socket.socket, parts: SplitResult) -> socket.socket:
     if parts.scheme != "https":
         return line
-    return ssl.create_default_context().wrap_socket(line, server_hostname=parts.hostname)
+    context = _context(ssl.get_default_verify_paths(), int(time.monotonic() // _AUTHORITIES_HOLD_S))
+    return context.wrap_socket(line, server_hostname=parts.hostname)
+
+
+@lru_cache(maxsize=1)
+def _context(_paths: ssl.DefaultVerifyPaths, _period: int) -> ssl.SSLContext:
+    """What certificates are verified with, of which several threads may make use at once."""
+    return ssl.create_default_context()
 
 
 @contextmanager
