@@ -227,6 +227,18 @@ def is_used(response_id: int) -> bool:
     return bool(Row.select().where((Row.response == response_id) & mined).exists())
 
 
+def refuse_decided(vault: str) -> None:
+    """Raise UsageError while a response that was decided on for a vault may still have to be sent: decisions, orders and
+    what calls them off know the vault by its name."""
+    begun = Order.id.in_(Row.select(Row.order).where(Row.state.in_(_LIVE)))
+    wanted = (Order.action == ACTION) & (DecisionRow.vault == vault) & (Order.state.in_(_WAITING_ORDER) | begun)
+    if Order.select().join(DecisionRow).where(wanted).exists():
+        raise UsageError(
+            f"A response of vault {vault} was decided on and is not over, so the vault keeps its name until then. "
+            "`bwm events --kind response` shows how it stands; nothing was changed."
+        )
+
+
 def refuse_live(response_id: int, name: str) -> None:
     """Raise UsageError when a broadcast of a response is not over."""
     if Row.select().where((Row.response == response_id) & Row.state.in_(_LIVE)).exists():

@@ -115,10 +115,14 @@ def edit(
     tags: Sequence[str] | None = None,
     new_name: str | None = None,
 ) -> None:
-    """Change what a vault is called or how it is judged. Call inside a transaction."""
+    """Change what a vault is called or how it is judged. Call inside a transaction.
+
+    Raises UsageError for another name while a response that was decided on is not over.
+    """
     vault = find(name)
     if new_name and new_name != name:
         refuse_taken(new_name)
+        broadcasts.refuse_decided(name)
         vault.name = new_name
     if severity:
         vault.severity = str(severity)

@@ -14,8 +14,9 @@ from bwm.daemon.connect import connect
 from bwm.daemon.open_response import sealer_of
 from bwm.daemon.respond import Responder
 from bwm.daemon.run import Daemon
-from bwm.db import alerts, answers, broadcasts, journal, responses
+from bwm.db import alerts, answers, broadcasts, journal, responses, vaults
 from bwm.db.database import Database
+from bwm.errors import UsageError
 from bwm.plan import case_of
 from bwm.policy.guard import Guard
 from tests.node.response_stage import allow, fund, protect, write, write_decision
@@ -129,6 +130,12 @@ def rob(tower, **order) -> None:
     write_decision(tower.database, theft.seq, **order)
 
 
+def assert_keeps_its_name(tower) -> None:
+    """What was decided on knows its vault by the name: under another it would be given up."""
+    with pytest.raises(UsageError, match="was decided on"), tower.database.transaction():
+        vaults.edit("cold", new_name="warm")
+
+
 def test_without_a_decision_nothing_is_ever_sent(tower):
     tower.node.mine_exactly([tower.vault.unvault.hex])
     assert "sent" not in tower.turn(4)
@@ -156,6 +163,7 @@ def test_a_hold_is_never_passed_over_and_a_guard_may_call_it_off_meanwhile(tower
     tower.node.mine(7)
     assert tower.turn(2)[-1] == "held"
     assert not tower.sent
+    assert_keeps_its_name(tower)
     tower.node.reorg(8)  # the thief's transaction is in the mempool again ...
     tower.node.send(tower.vault.sweep(60).hex)  # ... and replaced there by the owner
     assert "called_off" in tower.turn(3)
@@ -167,6 +175,7 @@ def test_a_hold_is_never_passed_over_and_a_guard_may_call_it_off_meanwhile(tower
 
 def test_a_clock_that_is_set_back_keeps_no_response_waiting(tower):
     rob(tower, delay_s=25)
+    assert_keeps_its_name(tower)
     tower.clock.wrong_by = -3 * 86_400
     assert "sent" not in tower.turn()  # its delay begins again ...
     assert not tower.sent
