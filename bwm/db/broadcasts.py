@@ -228,8 +228,10 @@ def is_used(response_id: int) -> bool:
 
 
 def refuse_decided(vault: str) -> None:
-    """Raise UsageError while a response that was decided on for a vault may still have to be sent: decisions, orders and
-    what calls them off know the vault by its name."""
+    """Raise UsageError while a response that was decided on for a vault may still have to be sent.
+
+    Decisions, orders and what calls them off know the vault by its name.
+    """
     begun = Order.id.in_(Row.select(Row.order).where(Row.state.in_(_LIVE)))
     wanted = (Order.action == ACTION) & (DecisionRow.vault == vault) & (Order.state.in_(_WAITING_ORDER) | begun)
     if Order.select().join(DecisionRow).where(wanted).exists():

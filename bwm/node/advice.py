@@ -21,6 +21,7 @@ WATCHING_CALLS = (
     "estimatesmartfee",
     "getblock",
     "getblockchaininfo",
+    "getblockfilter",
     "getblockhash",
     "getblockheader",
     "getdescriptorinfo",

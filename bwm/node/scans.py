@@ -24,6 +24,7 @@ _BLOCK_FILTERS = "basic block filter index"
 _ALREADY_RUNNING = "already in progress"  # its code, -8, is also that of any bad parameter
 _LONGEST_S = 6 * 3600.0  # on the slowest machine
 _POLL_S = 1.0
+_MOST_POLLS = 60  # for filters that stand high enough, and on the wrong branch
 
 
 def scan_utxos(rpc: Rpc, scripts: Iterable[bytes], ranges: Mapping[str, int], on_progress: OnProgress) -> UtxoScan:
@@ -46,14 +47,41 @@ def block_filter_height(rpc: Rpc) -> int | None:
 
 def scan_blocks(rpc: Rpc, scripts: Iterable[bytes], first: int, last: int, on_progress: OnProgress) -> list[str]:
     """See ``Bitcoind.scan_blocks``."""
-    while (height := block_filter_height(rpc)) is None or height < last:
-        if height is None:
+    wanted = [f"raw({script.hex()})" for script in scripts]
+    while True:
+        end = _filtered_end(rpc, last, on_progress)
+        blocks: list[str] = _scan(rpc, "scanblocks", (wanted, first, last), on_progress)["relevant_blocks"]
+        if rpc.call("getblockhash", last) == end:
+            return blocks
+
+
+def _filtered_end(rpc: Rpc, last: int, on_progress: OnProgress) -> str:
+    """The hash of the active chain's block at ``last``, once there are filters up to it.
+
+    After a reorg the filters stand on the other branch for a while, maybe as high. Where one that is asked for is
+    missing, scanblocks passes over thousands of blocks and says nothing of it.
+    """
+    polls = 0
+    while True:
+        if (height := block_filter_height(rpc)) is None:
             raise UsageError("the node has no block filters: set blockfilterindex=1 in bitcoin.conf")
+        if height >= last:
+            end: str = rpc.call("getblockhash", last)
+            if _has_filter(rpc, end):
+                return end
+            if polls >= _MOST_POLLS:
+                raise NodeError("the node's block filters are of a branch that left the chain: restart the node")
         on_progress(0.0)
         time.sleep(_POLL_S)
-    wanted = [f"raw({script.hex()})" for script in scripts]
-    blocks: list[str] = _scan(rpc, "scanblocks", (wanted, first, last), on_progress)["relevant_blocks"]
-    return blocks
+        polls += 1
+
+
+def _has_filter(rpc: Rpc, block_hash: str) -> bool:
+    try:
+        rpc.call("getblockfilter", block_hash)
+    except NodeRefused:
+        return False
+    return True
 
 
 def _scan(rpc: Rpc, method: str, params: tuple[Any, ...], on_progress: OnProgress) -> Any:
