@@ -37,8 +37,11 @@ class ChainFollower:
         finder: Finder,
         writer: Writer,
         take_up_newcomers: Callable[[], None],
+        on_rewind: Callable[[], None] = lambda: None,
     ) -> None:
+        """``on_rewind``: blocks that were processed left the chain; what was planned for their heights is void."""
         self._node = node
+        self._on_rewind = on_rewind
         self._take_up_newcomers = take_up_newcomers
         self._watch_list = watch_list
         self._finder = finder
@@ -157,6 +160,7 @@ class ChainFollower:
             notice = health.chain_replaced(at.height, at.hash, shared, to.height + 1, self._writer.network, now)
             changes = changes.telling([notice])
         self._writer.write(changes)
+        self._on_rewind()
         self._watch_list.follow(sightings.contested_coins())  # what was mined may lose against a rival now
 
     def _read_up_to(self, tip: BlockRef, go_on: Callable[[], bool], is_syncing: bool) -> None:

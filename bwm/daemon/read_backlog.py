@@ -54,7 +54,7 @@ class BacklogReader:
         self._progress: Progress | None = None
 
     def forget(self) -> None:
-        """Begin the stretch in hand anew: others may have joined."""
+        """Begin the stretch in hand anew: others may have joined, or its blocks are not those that were searched."""
         self._stretch = None
 
     def read_some(self, at: BlockRef, breathe: Callable[[], object] = lambda: None) -> bool:

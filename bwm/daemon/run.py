@@ -282,14 +282,15 @@ class Daemon:
             health.begin(condition, words)
         rehearsal = Rehearsal(finder, writer, self._desk.judge, partial(trouble_of, config))
         by_schedule = config.network != "regtest"
+        backlog = BacklogReader(database, self.node, finder, writer, watch_list)
         return Parts(
             database=database,
             node=self.node,
             network=self._network,
             watch_list=watch_list,
-            chain=ChainFollower(self.node, watch_list, finder, writer, ingest.take_up_newcomers),
+            chain=ChainFollower(self.node, watch_list, finder, writer, ingest.take_up_newcomers, backlog.forget),
             mempool=MempoolFollower(self.node, finder, writer),
-            backlog=BacklogReader(database, self.node, finder, writer, watch_list),
+            backlog=backlog,
             armed_locks=ArmedLockWatch(self.node, writer),
             probe=CoinProbe(self.node, writer, clock),
             health=health,

@@ -63,6 +63,29 @@ def test_a_past_is_read_to_its_end_though_the_chain_became_shorter_meanwhile(nod
     assert [row["covered_from"] for row in bwm.rows("SELECT * FROM vault WHERE name = 'late'")] == [birthday]
 
 
+def test_a_theft_that_a_reorg_moves_while_its_past_is_read_is_found_where_it_is_then(node, bwm, ingest, thief):
+    birthday, late = node.height + 1, node.new_address()
+    coin = node.pay(late, 1_000_000)
+    node.mine(5)
+    theft = node.spend(coin, thief)
+    [mined] = node.mine()
+    node.mine()
+    ingest.turn([Gap("hashblock")])
+    bwm("add-vault", "late", "--address", late, "--birthday", birthday)
+    ingest.turn([Gap("hashblock")])
+    ingest.turn([])  # it is known which blocks to read
+    node.rpc("invalidateblock", mined)
+    node.mine_exactly()
+    node.mine_exactly([theft])
+    node.mine_exactly()  # the node may have its filters on the other branch for as long as it runs
+    ingest.turn([Gap("hashblock")])
+
+    for _ in range(2 * node.height):
+        ingest.turn([])
+    [told] = bwm.events("trigger.confirmed", txid=theft, vault="late")
+    assert told["height"] == birthday + 6
+
+
 def test_a_wallet_used_further_and_further_ahead_is_followed_through_its_past(node, bwm, thief):
     addresses = [node.new_address() for _ in range(61)]
     descriptors = node.rpc("listdescriptors", wallet="vault")["descriptors"]
