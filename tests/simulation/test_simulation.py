@@ -12,7 +12,8 @@ from tests.simulation.mutants_responses import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SEEDS, PLANTED_SEEDS, STEPS = 300, 80, 60
+SEEDS, STEPS = 300, 50
+PLANTED_SEEDS, PLANTED_STEPS = 80, 60
 AT_ONCE, PLANTED_AT_ONCE = 75, 7  # in one test: tests are spread over the processors
 LONG_SEEDS, LONG_STEPS = 10_000, 300
 PROMISES = (
@@ -80,7 +81,7 @@ def test_no_fault_makes_it_miss_or_lose_in_the_long_campaign():
 
 def caught(*bugs: str, seeds: int) -> set[str]:
     """Which of some planted bugs, or of all, so many seeds show by a violation of their kind."""
-    done = simulate("--planted", *bugs, "--seeds", str(seeds), "--steps", str(STEPS))
+    done = simulate("--planted", *bugs, "--seeds", str(seeds), "--steps", str(PLANTED_STEPS))
     assert done.returncode in (0, 1), done.stderr
     return {bug.strip() for bug in re.findall(r"^(.+)  seed \d+  ", done.stdout, re.MULTILINE)}
 
