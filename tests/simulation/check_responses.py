@@ -46,11 +46,15 @@ def policies_order_what_they_say(facts: Facts) -> Iterator[Violation]:
 def orders_are_taken(facts: Facts) -> Iterator[Violation]:
     """An order that is due is on its way, or was called off for a reason, or waits for a person's yes."""
     followed = Counter(row.order_id for row in facts.rows("SELECT order_id FROM broadcast"))
-    names = {row.vault for row in facts.rows(_BROADCASTS)}
+    broadcasts = facts.rows(_BROADCASTS)
+    names = {row.vault for row in broadcasts}
+    unsent = {row.vault for row in broadcasts if row.state not in _OVER and row.position is None}
     operator, now = facts.operator, facts.tower.clock.now()
     for order in facts.rows(_ORDERS):
         name = f"the order of {order.policy} for {order.vault}"
         asked = order.policy == ASKED and order.decision not in operator.approved | operator.vetoed
+        if order.state == "pending" and order.vault in unsent:
+            continue  # an earlier decision about the same response may be called off yet: then this one stands
         if order.state in ("pending", "uncertain"):
             latest = now + DELAY_S.get(order.policy, 0) + _A_WHILE_S
             if order.due_at is None or order.due_at > latest or (order.due_at < now - _A_WHILE_S and not asked):
