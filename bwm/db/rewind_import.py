@@ -59,7 +59,7 @@ def take_over(
             RewindVault.update(commitment=one.commitment).where(RewindVault.id == row.id).execute()
         if fresh:
             first = at.height + 1 if read_from is None else min(read_from, at.height + 1)
-            vaults.order_reading(first, vault_id=row.vault_id)
+            vaults.order_reading(first, known=at, vault_id=row.vault_id)
         unchecked = int(bool(fresh) and (one.unknown or read_from is None))
         if is_new:
             RewindVault.update(unchecked=unchecked, incident=int(bool(one.seen))).where(

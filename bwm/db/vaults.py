@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bwm.chain.block import BlockRef
-from bwm.db import backlog, broadcasts, settings, watches
+from bwm.db import backlog, broadcasts, raw, settings, watches
 from bwm.db.schema import Backlog, Sighting, Trigger, Vault
 from bwm.errors import UsageError
 from bwm.severity import Severity
@@ -192,6 +192,11 @@ def names_after(name: str, at_most: int) -> list[str]:
 def is_taken(name: str) -> bool:
     """Whether there is a vault of this name."""
     return bool(Vault.select().where(Vault.name == name).exists())
+
+
+def still_there(vault_ids: Iterable[int]) -> list[int]:
+    """Those of some vaults that were not removed."""
+    return [number for number in vault_ids if raw.rows("SELECT 1 FROM vault WHERE id = ?", number)]
 
 
 def count() -> int:

@@ -45,8 +45,8 @@ class LookUp(Loop):
             for vault_id in wanted[txid]:
                 first[vault_id] = min(height, first.get(vault_id, height))
         with self._database.transaction():
-            for vault_id, height in first.items():
-                vaults.order_reading(height, vault_id=vault_id)
+            for vault_id in vaults.still_there(first):  # somebody may have removed one while the node was asked
+                vaults.order_reading(first[vault_id], vault_id=vault_id)
             if first:
                 settings.next_generation(only_added=True)
             rewind_push.checked(asked)
