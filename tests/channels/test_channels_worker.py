@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -54,26 +56,31 @@ class Alone:
             os.kill(self.pid, signal.SIGCONT)
 
 
+SERVE = """
+import socket, sys
+from bwm.channels.sending import worker
+line, module, worker.IDLE_S, worker.THREADS = map(eval, sys.argv[1:])
+worker.serve(socket.socket(fileno=line), module)
+"""
+
+
 @contextmanager
-def alone() -> Iterator[Alone]:
+def alone(idle_s: float = worker.IDLE_S, threads: int = worker.THREADS) -> Iterator[Alone]:
     ours, theirs = packet_pair()
-    pid = os.fork()
-    if pid == 0:
-        ours.close()
-        worker.serve(theirs, __name__)
-    theirs.close()
-    one = Alone(pid, Worker(ours, os.pidfd_open(pid)))
+    with theirs:
+        given = map(repr, (theirs.fileno(), __name__, idle_s, threads))
+        process = subprocess.Popen([sys.executable, "-c", SERVE, *given], pass_fds=[theirs.fileno()])
+    one = Alone(process.pid, Worker(ours, os.pidfd_open(process.pid)))
     try:
         yield one
     finally:
         one.worker.kill()
         one.worker.release()
-        os.waitpid(pid, 0)
+        process.wait()
 
 
-def test_an_idle_worker_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "IDLE_S", 0.5)
-    with alone() as one:
+def test_an_idle_worker_ends_by_itself() -> None:
+    with alone(idle_s=0.1) as one:
         wait_until(lambda: not is_running(one.pid))
         with pytest.raises(WorkerGone):
             one.ask("too late")
@@ -81,9 +88,10 @@ def test_an_idle_worker_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_not_begun_in_time_is_never_sent() -> None:
     with alone() as one:
+        assert one.ask("first") == "first"
         with one.standing_still(), pytest.raises(DeliverLater, match="busy"):
             one.ask("late", limit_s=0.05)
-        assert one.ask("next") == "next"
+        assert one.ask("next") == "first next"
 
 
 def test_what_was_begun_is_uncertain_when_the_worker_dies_and_what_was_not_goes_to_another(tmp_path: Path) -> None:
@@ -102,12 +110,9 @@ def test_what_was_begun_is_uncertain_when_the_worker_dies_and_what_was_not_goes_
             second.result()
 
 
-def test_with_every_thread_hanging_it_begins_no_more_and_still_sees_its_daemon_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "THREADS", 3)
+def test_with_every_thread_hanging_it_begins_no_more_and_still_sees_its_daemon_go(tmp_path: Path) -> None:
     begun = [tmp_path / str(n) for n in range(3)]
-    with alone() as one, ThreadPoolExecutor() as pool:
+    with alone(threads=3) as one, ThreadPoolExecutor() as pool:
         hanging = [pool.submit(one.ask, str(file), body=FOREVER) for file in begun]
         wait_until(lambda: all(file.exists() for file in begun))
         with pytest.raises(DeliverLater, match="busy"):
