@@ -53,8 +53,9 @@ class _Crew:
     def serve(self) -> None:
         """Return when the daemon's end is gone, which is noticed even while every thread hangs, or after IDLE_S."""
         self._line.settimeout(None)
-        for _ in range(SPARE):
-            self._start_one()
+        with self._lock:  # whoever finds a request at once shall count both
+            for _ in range(SPARE):
+                self._start_one()
         end = select.poll()
         end.register(self._line, 0)  # wakes when the other end is closed, and not for a request
         while not end.poll(1000 * max(0.0, self._taken_at + IDLE_S - time.monotonic())):
