@@ -33,16 +33,25 @@ class CoinProbe:
         """Compare some of the coins with the node's, which must stand at ``at`` before and after."""
         if self._clock.monotonic() < self._due:
             return
-        part = watches.known_coins(self._after, _AT_ONCE)
+        part, after = self._next_part()
         missing = self._missing(part)
         if self._node.tip() != at:
             return
         self._due = self._clock.monotonic() + _EVERY_S
-        self._after = part[-1].key if len(part) == _AT_ONCE else b""
+        self._after = after
         gone = [watch for watch in missing if not self._is_explained(watch)]
         if gone:
             self._writer.write(plan_gone_coins(gone, self._writer.facts_of_vaults(gone), self._writer.now()))
         self._explained.update((watch.trigger.id, watch.key) for watch in missing)
+
+    def _next_part(self) -> tuple[list[Watch], bytes]:
+        """The coins to look at now, with all who watch each of them; and the key that the next look begins behind."""
+        part = watches.known_coins(self._after, _AT_ONCE)
+        if len(part) < _AT_ONCE:
+            return part, b""
+        last = part[-1].key  # others may watch it too, beyond what was read
+        whole = [watch for watch in part if watch.key != last]
+        return (whole, whole[-1].key) if whole else (part, last)
 
     def _missing(self, part: list[Watch]) -> list[Watch]:
         """Those that the node has neither in its chain nor in its mempool, nor spent there."""
