@@ -39,7 +39,6 @@ PLANTED = (
     "approval not waited for",
     "disarmed response sent",
     "trigger of a response not verified",
-    "ladder never climbed",
     "policy acts for every vault",
     "limit of a policy not kept",
     "response followed only until the next look",
