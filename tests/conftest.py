@@ -45,11 +45,11 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes is spread among the rest, between two files: each of three workers has as much of it."""
+    """What takes minutes is spread among the rest, between two files: each of four workers has as much of it."""
     of_file = [[item for item in items if str(item.path).endswith(file)] for file in LONGEST]
     longest = [item for found in of_file for item in found]
     others = [item for item in items if not str(item.path).endswith(LONGEST)]
-    longest = [*longest[0::3], *longest[1::3], *longest[2::3]]
+    longest = [item for worker in range(4) for item in longest[worker::4]]
     share = len(longest) / max(1, len(others))
     items.clear()
     due = 1.0
@@ -91,6 +91,16 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest")
     with database.connection():
         yield database
+
+
+@pytest.fixture
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server with an empty database."""
+    from tests.servers.postgres import Postgres  # its driver is loaded only for who asks for it
+
+    server = Postgres()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -111,8 +111,9 @@ class DeedWorker(Loop):
         now = self._clock.now()
         if not announcements.over(now):
             return
-        with self._database.transaction():  # a spend may have used one up since
-            self._orders.commit(plan_expired(announcements.over(now), self._database.network, now))
+        with self._database.transaction():
+            if over := announcements.over(now):  # a spend may have used one up since
+                self._orders.commit(plan_expired(over, self._database.network, now))
 
     def look_at_policies(self) -> None:
         """Tell when policies or their programs are others than before."""

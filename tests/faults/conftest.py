@@ -16,6 +16,9 @@ from tests.faults.network import Proxy, Relay, front
 from tests.faults.tools import Clock
 
 SATS = 5_000_000
+MAY_REPEAT = "may repeat an earlier message"
+"""What marks a message whose earlier attempt may have got through."""
+
 LONG_SEEDS = [pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 6)]
 
 

@@ -1,20 +1,12 @@
 """The same house on PostgreSQL: all is written, nothing is lost when its server goes away, and one daemon runs."""
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, wait_until
 from tests.servers.postgres import Postgres
-
-
-@pytest.fixture
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.remove()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 
-from bwm.guardian.duty import TOO_MANY
 from tests.simulation.expect import Expectation, may_concern, spends_from, standing
 from tests.simulation.facts import Facts, Violation
 from tests.simulation.people import Watched
@@ -65,7 +64,7 @@ def _all_watched(facts: Facts) -> Iterable[Watched]:
 
 def _is_counted_only(facts: Facts, watched: Watched, txid: str) -> bool:
     """Whether it is one of many payments to a guardian: of those the first of each hour are sighted, and it is told."""
-    is_told = any(event.kind == TOO_MANY and event.owner == watched.owner for event in facts.events)
+    is_told = any(event.kind == "guardian.too_many_payments" and event.owner == watched.owner for event in facts.events)
     return watched.is_guardian and is_told and not spends_from(facts.ledger, watched.scripts, facts.ledger.txs[txid])
 
 
@@ -75,9 +74,9 @@ def _misses(facts: Facts, watched: Watched, chain: list[SimBlock], mempool: list
     for txid, family in wanted.items():
         name = f"{watched.owner}/{watched.kind} {txid[:12]}"
         row = ours.get(txid)
-        if row is None and _is_counted_only(facts, watched, txid):
-            continue
         if row is None:
+            if _is_counted_only(facts, watched, txid):
+                continue
             place = facts.ledger.place(txid)
             yield Violation("miss", f"{name} was never sighted; it is {f'in {place.height}' if place else 'unmined'}")
         elif row.family != family and family != "funds":
