@@ -62,7 +62,7 @@ def kill_through(bwm: Bwm, is_through: Callable[[], bool], step: int) -> int:
 @pytest.mark.parametrize(
     ("names", "step"), [(NORMAL, 2), pytest.param(LONG, 1, marks=pytest.mark.long)], ids=["every-second", "each"]
 )
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_p1_killed_before_every_write_and_fsync_it_ends_as_if_undisturbed(
     node, make_bwm, coins, thief, note, names, step
 ):
@@ -85,7 +85,7 @@ def test_p1_killed_before_every_write_and_fsync_it_ends_as_if_undisturbed(
 
 
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)], ids=["every-fifth", "each"])
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_p1_a_command_killed_before_a_write_or_fsync_did_all_or_nothing(node, bwm, coins, thief, note, step):
     kills = 0
     if step > 1:
