@@ -30,6 +30,8 @@ RECEIPTS_AT_ONCE = 1000
 
 TOKEN = re.compile(r"Expo(?:nent)?PushToken\[[^\[\]\s]+\]")
 
+_TICKET = re.compile(r"[!-~]{1,200}")
+
 _LIMIT_S = 10.0
 _LONGEST_BODY = 1500  # bytes: Expo takes 4096 in all, with title and data
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -86,7 +88,8 @@ class PushService:
         data = self._ask(self._receipts_url, {"ids": list(tickets)}).get("data")
         if not isinstance(data, dict):
             raise DeliveryUncertain("the push service answered something that bwm does not understand")
-        return {ticket: _outcome(receipt) for ticket, receipt in data.items() if isinstance(receipt, dict)}
+        answered = {ticket: data.get(ticket) for ticket in tickets}  # what else it names is none of ours
+        return {ticket: _outcome(receipt) for ticket, receipt in answered.items() if isinstance(receipt, dict)}
 
     def _ask(self, url: str, content: object) -> dict[str, Any]:
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
@@ -114,7 +117,7 @@ def _outcome(ticket: Mapping[str, Any]) -> Outcome:
     """Of a ticket or a receipt. Expo's own words may hold the token, so they are not kept."""
     if ticket.get("status") != "error":
         name = ticket.get("id")
-        return Outcome(Fate.TAKEN, name if isinstance(name, str) and name else None)
+        return Outcome(Fate.TAKEN, name if isinstance(name, str) and _TICKET.fullmatch(name) else None)
     details = ticket.get("details")
     error = details.get("error") if isinstance(details, dict) else None
     match error:

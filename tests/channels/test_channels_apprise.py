@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,22 @@ def test_an_odd_request_to_wait_does_no_harm(
     error = failure(channel)
     assert isinstance(error, DeliverLater)
     assert error.wait_s == wait_s
+
+
+def test_a_receivers_own_words_are_cleaned_before_anybody_keeps_them(receiver: Receiver) -> None:
+    def complain(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        body = b'{"error": "no \\ud800\\u0000\\u001b[2J\\u202e room"}'
+        handler.send_response(507)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    receiver.behaviour = complain
+    with closing(open_channel(apprise(receiver.url("ntfy", SECRET)))) as channel:
+        words = str(failure(channel))
+    assert "no" in words
+    assert "room" in words
+    assert words.isprintable()  # no database and no terminal chokes on it
 
 
 def test_a_refused_connection_is_tried_later() -> None:

@@ -1,5 +1,7 @@
 """The push service's answers, good and bad."""
 
+import json
+
 import pytest
 
 from bwm.channels.expo import Fate, PushService, alarm, check
@@ -31,6 +33,20 @@ def test_receipts_say_what_became_of_it():
         tickets = [outcome.ticket for outcome in service.send(pushes("good", "gone"))]
         outcomes = service.receipts(tickets)
     assert [outcomes[ticket].fate for ticket in tickets] == [Fate.TAKEN, Fate.GONE]
+
+
+@pytest.mark.parametrize("ticket", ["\ud800", "a\0b", "", "x" * 201, 7, None, ["a"]])
+def test_a_ticket_that_no_database_would_keep_is_taken_for_none(ticket):
+    body = json.dumps({"data": {"status": "ok", "id": ticket}}).encode()
+    with ScriptedServer([[http_answer("200 OK", body)]]) as server:
+        [outcome] = PushService(f"{server.url}/send").send(pushes("one"))
+    assert (outcome.fate, outcome.ticket) == (Fate.TAKEN, None)
+
+
+def test_receipts_that_nobody_asked_for_are_passed_over():
+    body = json.dumps({"data": {"mine": {"status": "ok"}, "\ud800": {"status": "ok"}, "other": {"status": "ok"}}})
+    with ScriptedServer([[http_answer("200 OK", body.encode())]]) as server:
+        assert list(PushService(f"{server.url}/send").receipts(["mine", "late"])) == ["mine"]
 
 
 @pytest.mark.parametrize(("status", "error"), [(429, DeliverLater), (500, DeliverLater), (400, DeliveryRefused)])

@@ -24,6 +24,7 @@ from apprise.utils import pgp
 
 from bwm.channels.sending import proxied
 from bwm.channels.sending.listening import Listener, ListeningAdapter, heard
+from bwm.channels.sending.text import one_line
 from bwm.channels.sending.thread import with_thread
 from bwm.channels.sending.urgency import with_urgency
 from bwm.channels.sending.wire import Answer, Request
@@ -184,7 +185,8 @@ def _notify(plugin: NotifyBase, request: Request) -> bool:
 
 def _answer(result: Any, request: Request) -> Answer:
     words = "; ".join(dict.fromkeys(heard.words)) or "no reason given"
-    return {"result": result, "words": _hide(words, request["url"])[:WORDS_LIMIT], "wait_s": heard.wait_s}
+    words = one_line(_hide(words, request["url"]), WORDS_LIMIT)  # a part of them may be the receiver's own
+    return {"result": result, "words": words, "wait_s": heard.wait_s}
 
 
 def _hide(words: str, url: str) -> str:
