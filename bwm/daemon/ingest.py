@@ -13,6 +13,7 @@ import structlog
 from bwm.chain.network import Network
 from bwm.clock import Clock
 from bwm.daemon.armed_locks import ArmedLockWatch
+from bwm.daemon.by_heart import ByHeart
 from bwm.daemon.drill import DrillWatch
 from bwm.daemon.feed_queue import FeedQueue
 from bwm.daemon.follow_chain import ChainFollower
@@ -76,6 +77,7 @@ class Parts:
     drills: DrillWatch
     proofs: ProofWatch
     check_in: CheckInWatch
+    by_heart: ByHeart | None  # where the database is on a server
 
 
 class Ingest(Loop):
@@ -156,10 +158,20 @@ class Ingest(Loop):
             self._parts.health.begin(_condition(error), str(error))
             self._due = 0.0
             rest_s = _ASK_AGAIN_S
+            if isinstance(error, DatabaseUnwritable):
+                self._tell_by_heart(messages)
         except WatchListChanged:
             self._due = 0.0
         self._look_at_health()
         return rest_s
+
+    def _tell_by_heart(self, messages: list[FeedMessage]) -> None:
+        """What the database would have been asked and told: when it is back, all that happened is looked at again."""
+        if by_heart := self._parts.by_heart:
+            try:
+                by_heart.hear(messages)
+            except NodeError as error:
+                self._parts.health.begin(_condition(error), str(error))
 
     def _look_at_health(self) -> None:
         try:

@@ -20,6 +20,7 @@ from bwm.daemon import keepsake
 from bwm.daemon.answering import answer_key
 from bwm.daemon.armed_locks import ArmedLockWatch
 from bwm.daemon.bell import BlockWaiter
+from bwm.daemon.by_heart import ByHeart
 from bwm.daemon.connect import connect, endpoints_of, reach
 from bwm.daemon.deeds import DeedWorker
 from bwm.daemon.dispatch import ChannelWorker
@@ -265,7 +266,9 @@ class Daemon:
 
     def _make_parts(self, ingest: Ingest) -> Parts:
         config, database, clock = self.config, self.database, self.clock
-        watch_list = WatchList()
+        is_on_a_server = database.path is None
+        by_heart = ByHeart(self.node, self._network, clock, self._shout) if is_on_a_server else None
+        watch_list = WatchList(by_heart)
         finder = Finder(watch_list, self.node, self._network, config.gap_limit)
         writer = Writer(
             database,
@@ -296,6 +299,7 @@ class Daemon:
             health=health,
             drills=DrillWatch(config, database, clock, rehearsal),
             proofs=ProofWatch(config, clock, health),
+            by_heart=by_heart,
             check_in=CheckInWatch(config, database, writer, clock, lambda: health.blind_since is not None),
             host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from bwm.chain.outpoint import txid_key
 from bwm.chain.tx import keys_of_tx, txid_of
+from bwm.daemon.by_heart import ByHeart
 from bwm.db import guardians, settings, sightings, watched_keys
 from bwm.errors import Damaged
 from bwm.guardian.grammar import SIGNAL_TEXT
@@ -15,7 +16,9 @@ from bwm.watch.watch import Watch, What
 class WatchList:
     """Loaded from the database; and what is new there, whenever somebody else changed it."""
 
-    def __init__(self) -> None:
+    def __init__(self, by_heart: ByHeart | None = None) -> None:
+        """``by_heart`` learns all that this does, with whose it is."""
+        self._by_heart = by_heart
         self.generation = -1
         self.generation_of_plans = -1
         self.fresh_txids: frozenset[str] | None = None
@@ -41,6 +44,10 @@ class WatchList:
             self._last_trigger = 0
             self._contested = set(sightings.contested_coins())
             self._filter.add(self._contested)
+            if self._by_heart:
+                self._by_heart.forget()
+        if self._by_heart:
+            self._by_heart.load(self._last_trigger)
         self._filter.add(watched_keys.of_triggers_after(self._last_trigger))
         self.has_txids = watched_keys.any_txid_of_unknown_coins()
         self.has_guardians = bool(guardians.triggers())
@@ -77,6 +84,8 @@ class WatchList:
         """Watch more, which the database holds already."""
         watches = tuple(watches)
         self._filter.add(watch.key for watch in watches)
+        if self._by_heart:
+            self._by_heart.learn(watches)
         if self.has_txids and any(watch.trigger.kind == "txid" and watch.what is What.COIN for watch in watches):
             self.has_txids = watched_keys.any_txid_of_unknown_coins()
 

@@ -24,6 +24,11 @@ def by_keys(keys: Sequence[bytes]) -> list[nouns.Watch]:
     return found
 
 
+def of_triggers_after(trigger_id: int, limit: int) -> list[nouns.Watch]:
+    """The watches of all triggers with a higher id, at most so many."""
+    return [_watch(row) for row in _watches().where(Trigger.id > trigger_id).limit(limit).dicts()]
+
+
 def known_coins(after: bytes, limit: int) -> list[nouns.Watch]:
     """Vaults' coins that existed when they were learned, in the order of their keys, behind ``after``."""
     wanted = (Watch.key > after) & (Watch.what == str(nouns.What.COIN)) & Watch.sats.is_null(False)
@@ -88,7 +93,12 @@ def add(watches: Iterable[nouns.Watch]) -> None:
 
 def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
     """What a plan must know of some vaults, by name."""
-    query = list(Vault.select().where(Vault.name.in_(list(names))))
+    wanted = list(names)
+    query = [
+        vault
+        for start in range(0, len(wanted), _AT_ONCE)
+        for vault in Vault.select().where(Vault.name.in_(wanted[start : start + _AT_ONCE]))
+    ]
     guardians = protection.guardians_of(query)
     return {
         vault.name: VaultFacts(

@@ -100,6 +100,7 @@ ROWS = {
     "M1": "a tower stopped in mid-send, while another takes its place",
     "M2": "two towers that know nothing of each other",
     "M3": "two towers' nodes disagree about the chain",
+    "M4": "the database that towers share is away",
     "L2": "64 file descriptors",
     "L3": "a tenth of a processor",
     "L4": "a flood of malformed messages",

@@ -1,5 +1,7 @@
 """M: several towers, each a bwm with a node; on one database, or each on its own."""
 
+import signal
+
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, wait_until
 from regtest.receiver import Receiver, accept, hang
@@ -72,3 +74,34 @@ def test_m2_two_towers_that_know_nothing_of_each_other_both_tell_the_same_alert(
 def keys(tower: Bwm, txid: str) -> set[tuple[str, str]]:
     """What a tower knows a theft's events by."""
     return {(row["kind"], row["key"]) for row in tower.rows("SELECT kind, key FROM event WHERE txid = ?", txid)}
+
+
+def test_m4_a_theft_is_told_while_the_shared_database_is_away_and_is_in_the_books_after(
+    node: RegtestNode, make_bwm, postgres, coins, thief
+):
+    tower = with_vault(make_bwm(node, settings=f'[database]\nurl = "{postgres.url}"\n'), coins)
+    address = node.new_address()
+    tower("add-vault", "warm", "--address", address, "--severity", "critical")
+    tower.start()
+
+    postgres.stop(signal.SIGQUIT)
+    theft = node.spend(coins[0], thief)
+    told = tower.wait_for_alert(txid=theft)
+    assert (told["kind"], told["vault"], told["severity"]) == ("trigger.seen", "cold", "emergency")
+    learned = node.spend(node.pay(address, 5_000_000), thief)
+    told = tower.wait_for_alert(txid=learned)
+    assert (told["kind"], told["vault"], told["severity"]) == ("trigger.seen", "warm", "critical")
+    postgres.start()
+
+    for txid in theft, learned:
+        wait_until(lambda txid=txid: kinds(postgres, txid) == ["trigger.seen"], f"{txid} in the books", 60)
+    node.mine()
+    wait_until(lambda: kinds(postgres, theft)[1:] == ["trigger.confirmed"], "its block in the books")
+    ids = {alert["id"] for alert in tower.delivered(txid=theft)}
+    assert len(ids) == 1, "what was told from memory is another alert than that in the books"
+    tower.stop()
+
+
+def kinds(postgres: Postgres, txid: str) -> list[str]:
+    """What is journaled of a transaction, in order."""
+    return [kind for (kind,) in postgres.rows("SELECT kind FROM event WHERE txid = %s ORDER BY seq", txid)]
