@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import structlog
 
@@ -11,6 +12,7 @@ from bwm.chain.cursor import Forward, Rewind, Stay, next_step
 from bwm.chain.outpoint import outpoint_key
 from bwm.daemon import fetch
 from bwm.daemon.finder import Finder
+from bwm.daemon.given_back import given_back
 from bwm.daemon.progress import Progress
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
@@ -19,6 +21,7 @@ from bwm.errors import BlockUnavailable, Damaged
 from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Changes, CursorMove, plan_block, plan_rewind, plan_tick
 from bwm.watch.pool import BlockPool, TxPool
+from bwm.watch.watch import Watch
 
 log = structlog.get_logger()
 
@@ -85,7 +88,7 @@ class ChainFollower:
                 case Stay():
                     break
                 case Rewind(to):
-                    self._rewind(at, to)
+                    self._rewind(at, to, given_back(self._node, at, to.height, go_on))
                 case Forward():
                     self._read_up_to(tip, go_on, is_syncing)
         return self.at()
@@ -131,11 +134,15 @@ class ChainFollower:
         known_from = cursor.ancestors()[-1].height
         born = watches.first_height()
         height = max(0, min(known_from, tip.height, known_from if born is None else born) - 1)
-        self._rewind(at, BlockRef(height, self._node.block_hash(height)), shares=False)
+        self._rewind(at, BlockRef(height, self._node.block_hash(height)), (), shares=False)
 
     def shares_up_to(self, block: BlockRef) -> int:
         """The height up to which the node's chain is that which ended in ``block``, and that which we have read."""
         return min(self._shared_height(block), self._shared_height(self.at()))
+
+    def given_back_since(self, block: BlockRef, breathe: Callable[[], object]) -> tuple[Watch, ...]:
+        """Coins that are unspent again, if the chain that ended in ``block`` is not the node's any more."""
+        return given_back(self._node, block, self._shared_height(block), breathe)
 
     def _shared_height(self, block: BlockRef) -> int:
         at = block
@@ -149,12 +156,12 @@ class ChainFollower:
         header = self._node.block_header(block.hash)
         return header is not None and header.confirmations >= 0
 
-    def _rewind(self, at: BlockRef, to: BlockRef, *, shares: bool = True) -> None:
-        """Go back to ``to``, which both chains share, unless there is no such block."""
+    def _rewind(self, at: BlockRef, to: BlockRef, coins: tuple[Watch, ...], *, shares: bool = True) -> None:
+        """Go back to ``to``, which both chains share, unless there is no such block. ``coins``: given back by that."""
         depth = at.height - to.height
         log.warning("chain.reorg", depth=depth, to_height=to.height)
         now = self._writer.now()
-        changes = plan_rewind(to, self._writer.facts(sightings.above(to.height)), now)
+        changes = replace(plan_rewind(to, self._writer.facts(sightings.above(to.height)), now), watches=coins)
         if depth > _DEEPEST_REORG or not shares:
             shared = to.height if shares else None
             notice = health.chain_replaced(at.height, at.hash, shared, to.height + 1, self._writer.network, now)

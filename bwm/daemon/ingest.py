@@ -26,7 +26,7 @@ from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_host import HostWatch
 from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
-from bwm.db import backlog, cursor, guardians
+from bwm.db import backlog, cursor, guardians, watches
 from bwm.db.database import Database
 from bwm.errors import (
     BlockUnavailable,
@@ -134,12 +134,15 @@ class Ingest(Loop):
         parts.mempool.forget(parts.watch_list.fresh_txids)
         try:
             shared = {block: parts.chain.shares_up_to(block) for block in backlog.newcomers()}
+            coins = [coin for block in shared for coin in parts.chain.given_back_since(block, self._breathe)]
             with parts.database.transaction():
                 if not parts.watch_list.is_current():
                     return  # another one came in between: what was not loaded must not be taken up
                 for block, height in shared.items():
                     guardians.displace(block, height)
+                watches.add(coins)
                 backlog.take_up(at.height, shared)
+            parts.watch_list.learn(coins)
             parts.backlog.forget()
         except (NodeError, DatabaseUnwritable):
             parts.watch_list.expire()

@@ -22,6 +22,8 @@ from bwm.response.broadcast import Broadcast, Look, moved
 
 log = structlog.get_logger()
 
+_LEAP_S = 60  # by which the wall clock may run ahead of the monotonic one before it was set forward
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -59,10 +61,25 @@ class ResponseBook:
         self._clock = clock
         self._on_orders = on_orders
         self._desk = desk
+        self._looked_at: tuple[int, float] | None = None  # by the wall clock and by the monotonic one
 
     def mind_the_clock(self) -> None:
-        """A clock that was set back must not keep a response for the hours or years that it had run ahead."""
-        now = self._clock.now()
+        """A clock that was set back must not keep a response for the hours or years that it had run ahead.
+
+        And one that was set forward must not take from people the time in which they may say no, or yes.
+        """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        if self._looked_at:
+            since, before = self._looked_at
+            leapt_s = now - since - int(monotonic - before)
+            if leapt_s > _LEAP_S:
+                log.warning("response.clock_set_forward", seconds=leapt_s)
+                with self._database.transaction():
+                    orders.put_off([broadcasts.ACTION], since, leapt_s)
+        self._looked_at = now, monotonic
+        if orders.end_too_soon([broadcasts.ACTION], now):
+            with self._database.transaction():
+                orders.keep_first_delays([broadcasts.ACTION], now)
         if orders.wait_too_long([broadcasts.ACTION], now):
             with self._database.transaction():
                 orders.begin_delays_anew([broadcasts.ACTION], now)

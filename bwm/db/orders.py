@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bwm.db import blindness, check_ins, journal, protection, raw, schema, settings
@@ -186,9 +186,43 @@ def begin_delays_anew(actions: Collection[str], now: int, slack_s: int = 0) -> N
     raw.run(sql, now, *actions, now + slack_s)
 
 
+def end_too_soon(actions: Collection[str], now: int) -> bool:
+    """Whether orders fall due before their delay is over: it was begun anew while the clock was behind."""
+    return bool(raw.rows(f"SELECT 1 FROM outbox WHERE {_too_soon(actions)} LIMIT 1", *actions, now))  # noqa: S608
+
+
+def keep_first_delays(actions: Collection[str], now: int) -> None:
+    """Have those wait for their delay from the decision on, as the clock is right again. Call inside a transaction."""
+    decided = "(SELECT decided_at FROM decision WHERE decision.id = decision_id)"
+    raw.run(f"UPDATE outbox SET due_at = {decided} + after_s WHERE {_too_soon(actions)}", *actions, now)  # noqa: S608
+
+
+def _too_soon(actions: Collection[str]) -> str:
+    return f"""action IN ({_marks(actions)}) AND state IN ('pending', 'uncertain') AND EXISTS (
+        SELECT 1 FROM decision WHERE decision.id = decision_id AND decided_at <= ? AND due_at < decided_at + after_s
+    )"""  # noqa: S608 (marks)
+
+
+def put_off(actions: Collection[str], since: int, by_s: int) -> None:
+    """The clock was set forward: what was not over at ``since`` (unix seconds) is not over now. In a transaction.
+
+    Neither a delay nor the time for a person's yes.
+    """
+    wanted = f"action IN ({_marks(actions)}) AND state IN ('pending', 'uncertain')"
+    for order_id, text in raw.rows(f"SELECT id, guard FROM outbox WHERE {wanted}", *actions):  # noqa: S608 (marks)
+        guard = Guard.from_json(text)
+        if guard.approve_by is not None and guard.approve_by >= since:
+            later = replace(guard, approve_by=guard.approve_by + by_s)
+            raw.run("UPDATE outbox SET guard = ? WHERE id = ?", later.as_json(), order_id)
+        raw.run("UPDATE outbox SET due_at = due_at + ? WHERE id = ? AND due_at > ?", by_s, order_id, since)
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join("?" for _ in values)
+
+
 def _too_late(actions: Collection[str]) -> str:
-    places = ", ".join("?" for _ in actions)
-    return f"action IN ({places}) AND state IN ('pending', 'uncertain') AND due_at - after_s > ?"
+    return f"action IN ({_marks(actions)}) AND state IN ('pending', 'uncertain') AND due_at - after_s > ?"
 
 
 def postpone(order: Due, until: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import fn
 
-from bwm.db import protection
+from bwm.db import protection, raw
 from bwm.db.schema import Guardian, Trigger, Vault, Watch
 from bwm.plan import VaultFacts
 from bwm.severity import Severity
@@ -41,6 +41,16 @@ def first_height() -> int | None:
     born = [row.covered_from if row.birthday is None else row.birthday for row in Vault.select()]
     born += [row.covered_from for row in Guardian.select()]
     return min((height for height in born if height is not None), default=None)
+
+
+def last_registration() -> int | None:
+    """The highest block as of which something was registered; None while nothing was."""
+    sql = """
+        SELECT MAX(created_height) FROM
+        (SELECT created_height FROM vault UNION ALL SELECT created_height FROM guardian) AS owner
+    """
+    [[height]] = raw.rows(sql)
+    return None if height is None else int(height)
 
 
 def of_trigger(trigger_id: int, what: nouns.What) -> list[nouns.Watch]:

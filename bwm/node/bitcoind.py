@@ -49,6 +49,7 @@ _FIRST_WITH_TRUC = 280_000  # Bitcoin Core, which knows no other setting
 _CALLS_PER_BATCH = 200
 _OUTPOINTS_PER_CALL = 5000
 _HIGHEST_INDEX = 0x7FFFFFFF
+_WHOLE_BLOCK_S = 60.0  # for a block with all that it spends, written out
 _WAIT_MARGIN_S = 10.0  # the answer to a waiting call may be this late before the node counts as down
 
 
@@ -214,6 +215,22 @@ class Bitcoind:
         if None in spent:
             raise BlockUnavailable(f"the node does not hold what transaction {txid} in {block_hash} spends")
         return tuple(Output(sats_of(each["value"]), bytes.fromhex(each["scriptPubKey"]["hex"])) for each in spent)
+
+    def coins_spent(self, block_hash: str) -> dict[bytes, Coin]:
+        """The coins that a block spends, a stale one too, by outpoint key.
+
+        Raises BlockUnavailable when the node does not hold the block or its undo data, NodeRefused when it is unknown.
+        """
+        try:
+            txs = self.rpc.call("getblock", block_hash, 3, timeout_s=_WHOLE_BLOCK_S)["tx"]
+        except NodeRefused as error:
+            if error.code == _MISC_ERROR:
+                raise BlockUnavailable(f"the node does not hold block {block_hash}: {error.words}") from None
+            raise
+        spends = [each for tx in txs for each in tx["vin"] if "coinbase" not in each]
+        if any("prevout" not in each for each in spends):
+            raise BlockUnavailable(f"the node does not hold what block {block_hash} spends")
+        return {outpoint_key(each["txid"], each["vout"]): _spent_coin(each["prevout"]) for each in spends}
 
     def mempool_txids(self) -> tuple[list[str], int]:
         """The mempool's txids, and the number in the ``sequence`` topic that they are the state before.
@@ -484,6 +501,11 @@ def _scripts_shown(script: bytes, item: Input | None) -> dict[str, str]:
     if item and kind is ScriptType.P2WSH and item.witness:
         shown["witnessScript"] = item.witness[-1].hex()
     return shown
+
+
+def _spent_coin(prevout: Mapping[str, Any]) -> Coin:
+    script = bytes.fromhex(prevout["scriptPubKey"]["hex"])
+    return Coin(sats_of(prevout["value"]), script, prevout["height"], prevout["generated"])
 
 
 def _output(answer: Mapping[str, Any]) -> Output:

@@ -183,6 +183,32 @@ def test_a_clock_that_is_set_back_keeps_no_response_waiting(tower):
     assert tower.sent
 
 
+def test_a_clock_that_is_set_forward_takes_no_time_from_who_may_say_no(tower):
+    rob(tower, delay_s=100)
+    tower.clock.wrong_by = 86_400
+    assert "sent" not in tower.turn()
+    assert tower.turn(4)[-1] == "sent"
+
+
+def test_a_clock_that_is_set_forward_takes_no_time_from_who_may_say_yes(tower):
+    rob(tower, guard=Guard(approve_by=int(time.time()) + 3600))
+    tower.clock.wrong_by = 86_400
+    assert "called_off" not in tower.turn(2)
+    decided = journal.read(kind="policy.decided")[-1].detail["decision"]
+    tower.bwm("approve", decided, "--by", "alice")
+    assert tower.turn()[-1] == "sent"
+
+
+def test_a_clock_that_was_behind_for_a_while_shortens_no_delay(tower):
+    rob(tower, delay_s=100)
+    tower.clock.wrong_by = -86_400
+    assert "sent" not in tower.turn()
+    tower.responder = tower.make_responder()
+    tower.clock.wrong_by = 0
+    assert "sent" not in tower.turn()
+    assert tower.turn(4)[-1] == "sent"
+
+
 def test_an_order_for_what_there_is_not_is_told_and_closed(tower):
     rob(tower, target="no-such-response")
     assert tower.turn(2)[-1] == "called_off"

@@ -191,6 +191,21 @@ class SimNode(Bitcoind):
         spent = [(self._ledger.txs[txid_of_coin(coin)], int.from_bytes(coin[32:], "little")) for coin in tx.spends]
         return tuple(Output(maker.pays[vout].sats, maker.pays[vout].script) for maker, vout in spent)
 
+    def coins_spent(self, block_hash: str) -> dict[bytes, Coin]:
+        self._ask()
+        block = self._ledger.blocks.get(block_hash)
+        if block is None:
+            raise NodeRefused("getblock", _NOT_FOUND, "Block not found")
+        return {coin: self._spent_coin(block, coin) for tx in block.txs for coin in tx.spends}
+
+    def _spent_coin(self, block: SimBlock, coin: bytes) -> Coin:
+        """As it stood in the chain that ``block`` is of."""
+        maker = self._ledger.txs[txid_of_coin(coin)]
+        pay = maker.pays[int.from_bytes(coin[32:], "little")]
+        while maker.txid not in {tx.txid for tx in block.txs}:
+            block = self._ledger.blocks[block.previous]
+        return Coin(pay.sats, pay.script, block.height, maker.is_coinbase)
+
     def mempool_txids(self) -> tuple[list[str], int]:
         self._ask()
         return list(self._ledger.mempool), self._ledger.moment
