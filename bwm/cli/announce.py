@@ -8,13 +8,13 @@ from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
 from bwm.clock import SystemClock, rfc3339
-from bwm.daemon.announcing import LONGEST_S, SHORTEST_S, USUAL_FEE, announced, drafted
+from bwm.daemon.announcing import SHORTEST_S, USUAL_FEE, announced, drafted
 from bwm.daemon.targets import targets_of
 from bwm.db import announcements, vaults
 from bwm.db.commit import commit
 from bwm.errors import UsageError
 from bwm.plan_policies import plan_announcement
-from bwm.policy.announced_text import read_text, text_of
+from bwm.policy.announced_text import LONGEST_S, read_text, text_of
 from bwm.policy.announcement import State
 from bwm.toml import parse_duration
 

@@ -13,14 +13,17 @@ from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import UsageError
 from bwm.plan_policies import plan_announcement
-from bwm.policy.announced_text import Said, destination_of, refuse_odd, text_of
+from bwm.policy.announced_text import LONGEST_S, Said, destination_of, refuse_odd, text_of
 from bwm.policy.announcement import Announcement
 
 USUAL_FEE = 100_000
 """The most that a spend may cost if nothing is said (sat): a few inputs at a few hundred sat/vB."""
 
-USUAL_S, SHORTEST_S, LONGEST_S = 7200, 60, 30 * 86_400
+USUAL_S, SHORTEST_S = 7200, 60
 """Seconds for which an announcement holds."""
+
+_OF_VAULT = 500
+"""Announcements of one vault that may say something about its next spend: each spend is compared with all of them."""
 
 
 def drafted(
@@ -36,10 +39,18 @@ def drafted(
 
 def announced(config: Config, database: Database, said: Said, signature: str | None, now: int) -> int:
     """The number of the announcement. Raises UsageError where it is over, made before, or not signed as it must be."""
+    one = said.announcement
     signer = _signer(config, database, said, signature, now)
-    if said.announcement.ends_at <= now:
+    if one.ends_at <= now:
         raise UsageError("This announcement is over; nothing was announced. Have bwm write a new one.")
+    if one.begins_at > now + LONGEST_S:
+        raise UsageError("This announcement begins too late; nothing was announced. Have bwm write it nearer its time.")
     with database.transaction():
+        if announcements.count_lately(one.vault, now) >= _OF_VAULT:
+            raise UsageError(
+                f"Vault {one.vault!r} has {_OF_VAULT} announcements within 30 days, and each spend is compared with "
+                "all of them; nothing was announced."
+            )
         number = announcements.add(said.announcement, said.nonce, signer, now)
         made = plan_announcement(said.announcement, number, "announcement.made", signer, config.network, now)
         desk = PolicyDesk(config.policies, config.network)

@@ -39,6 +39,13 @@ def of_vaults(vaults: Collection[str], txids: Collection[str], now: int) -> tupl
     return _read((schema.Vault.name.in_(list(vaults))) & lately) if vaults else ()
 
 
+def count_lately(vault: str, now: int) -> int:
+    """How many of a vault may say something about whatever spends from it."""
+    table = schema.Announcement
+    lately = (table.state == str(State.OPEN)) | (table.ends_at > now - _REMEMBERED_S)
+    return int(table.select().join(schema.Vault).where((schema.Vault.name == vault) & lately).count())
+
+
 def over(now: int) -> tuple[Announcement, ...]:
     """Those that wait for a spend that did not come in time."""
     if not raw.rows("SELECT 1 FROM announcement WHERE state = ? AND ends_at < ? LIMIT 1", str(State.OPEN), now):

@@ -105,7 +105,9 @@ def register(
     fresh = [one for one in wanted.values() if one.wallet_id not in known]
     _add_vaults(network, fresh, severity, at, now)
     rows = known | _known(network, [one.wallet_id for one in fresh])
-    added = bool(_add_triggers([(rows[one.wallet_id].vault_id, txid) for one in fresh for txid in one.txids], now))
+    watches_more = bool(
+        _add_triggers([(rows[one.wallet_id].vault_id, txid) for one in fresh for txid in one.txids], now)
+    )
     for one in wanted.values():
         row = rows[one.wallet_id]
         if one.commitment:
@@ -113,10 +115,11 @@ def register(
         if one.wallet_id in known and add_new_triggers(row.vault_id, one.txids, now):
             vaults.order_reading(at.height + 1, known=at, vault_id=row.vault_id)
             raw.run("UPDATE rewind_vault SET unchecked = unchecked + 1 WHERE id = ?", row.id)
-            added = True
-    _put_devices({rows[one.wallet_id].id: one.number for one in wanted.values()}, device, now, bool(known))
-    if added:
+            watches_more = True
+    numbers = {rows[one.wallet_id].id: one.number for one in wanted.values()}
+    if _put_devices(numbers, device, now, bool(known)) or watches_more:
         _refuse_too_much(device, quota)
+    if watches_more:
         settings.next_generation(only_added=True)
 
 
@@ -229,8 +232,10 @@ def commitment_owner(network: str, commitment: str) -> str | None:
     return None if row is None else str(row.wallet_id)
 
 
-def _put_devices(numbers: Mapping[int, int], device: Device, now: int, any_known: bool) -> None:
+def _put_devices(numbers: Mapping[int, int], device: Device, now: int, any_known: bool) -> bool:
     """Add the device to vaults, or what it calls things now. One that the push service did not know is tried again.
+
+    Returns whether it is new to any of them.
 
     ``numbers``: what it calls each vault, by the vault's row. ``any_known``: not all of the vaults are new.
     """
@@ -252,25 +257,32 @@ def _put_devices(numbers: Mapping[int, int], device: Device, now: int, any_known
     back = [(row, device_id) for row, (device_id, retired_at) in known.items() if retired_at is not None]
     raw.run_many("UPDATE rewind_push SET due_at = ? WHERE device_id = ?", ((now, device_id) for _, device_id in back))
     if not any_known:
-        return  # nothing of new vaults has been seen
+        return True  # nothing of new vaults has been seen
     concerned = [(row,) for row in numbers if row not in known] + [(row,) for row, _ in back]
     sighted = "EXISTS (SELECT 1 FROM trigger JOIN sighting ON sighting.trigger_id = trigger.id WHERE trigger.vault_id"
     raw.run_many(
         f"UPDATE rewind_vault SET stale = 1 WHERE id = ? AND {sighted} = rewind_vault.vault_id)",  # noqa: S608 (ours)
         concerned,
     )
+    return len(known) < len(numbers)
 
 
 def _refuse_too_much(device: Device, quota: Quota) -> None:
+    """A vault without a transaction counts as one, and so does each device of a vault: they take room as well."""
     of_device = """
         SELECT COUNT(*) FROM rewind_device JOIN rewind_vault ON rewind_vault.id = rewind_device.rewind_vault_id
-        JOIN trigger ON trigger.vault_id = rewind_vault.vault_id WHERE token_hash = ?
+        LEFT JOIN trigger ON trigger.vault_id = rewind_vault.vault_id WHERE token_hash = ?
     """
     if raw.rows(of_device, hash_of(device.token))[0][0] > quota.triggers_of_device:
         raise TooMuch(f"One device may have {quota.triggers_of_device:,} transactions watched, and no more.")
-    [[highest]] = raw.rows("SELECT COALESCE(MAX(id), 0) FROM trigger")  # to count a million rows takes too long
-    if highest > quota.triggers and vaults.count_triggers() > quota.triggers:
-        raise TooMuch("This watchtower is full: it takes no more transactions.")
+    for table in ("trigger", "rewind_device"):
+        [[highest]] = raw.rows(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608 (to count a million takes long)
+        if highest > quota.triggers and _count(table) > quota.triggers:
+            raise TooMuch("This watchtower is full: it takes no more transactions.")
+
+
+def _count(table: str) -> int:
+    return int(raw.rows(f"SELECT COUNT(*) FROM {table}")[0][0])  # noqa: S608 (words of ours)
 
 
 def incident_of(row: Any) -> Incident:

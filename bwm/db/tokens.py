@@ -79,6 +79,11 @@ def find(token: str) -> Holder | None:
     return _holder(row) if is_right and row is not None else None
 
 
+def is_valid(holder: Holder) -> bool:
+    """Whether the token was not revoked since it was found."""
+    return schema.Token.get_or_none(schema.Token.id == holder.id) is not None
+
+
 def _hash(token: str) -> str:
     return sha256(token.encode(errors="replace")).hexdigest()
 

@@ -14,6 +14,9 @@ _TXID = re.compile(r"[0-9a-f]{64}")
 _NONCE = re.compile(r"[0-9a-f]{32}")
 MOST_SATS = 21_000_000 * 100_000_000
 
+LONGEST_S = 30 * 86_400
+"""Seconds for which an announcement may hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -73,5 +76,8 @@ def refuse_odd(said: Said) -> None:
         raise UsageError("Give either --txid or --to, so that bwm knows the spend when it comes.")
     if one.txid is not None and not _TXID.fullmatch(one.txid):
         raise UsageError("A txid has 64 hexadecimal digits in lower case.")
-    if one.ends_at <= one.begins_at or not _NONCE.fullmatch(said.nonce) or not 0 <= one.max_fee <= MOST_SATS:
-        raise UsageError("This announcement has no time in which it holds: have bwm write a new one.")
+    has_time = 0 <= one.begins_at < one.ends_at <= one.begins_at + LONGEST_S
+    if not has_time or not _NONCE.fullmatch(said.nonce) or not 0 <= one.max_fee <= MOST_SATS:
+        raise UsageError(
+            "This announcement has no time in which it holds, or more than 30 days: have bwm write a new one."
+        )

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from uuid import uuid4
 
 import pytest
@@ -337,6 +337,29 @@ def test_events_are_streamed_as_they_happen_and_taken_up_after_a_break(tower, ca
         assert again == event
 
 
+def test_a_token_holds_few_streams_and_none_once_it_is_revoked(tower, call, token):
+    name = f"listener-{uuid4().hex[:8]}"
+    own = tower.bwm("add-token", name, "--scope", "read").stdout.strip()
+
+    def listen(owner):
+        connection = http.client.HTTPConnection("127.0.0.1", tower.port, timeout=20)
+        connection.request("GET", "/v1/events/stream", headers={"Authorization": f"Bearer {owner}"})
+        return connection
+
+    with ExitStack() as lines:
+        streams = [lines.enter_context(closing(listen(own))) for _ in range(4)]
+        answers = [stream.getresponse() for stream in streams]
+        assert [answer.readline() for answer in answers] == [b": bwm\n"] * 4
+        assert_problem(call("GET", "/v1/events/stream", token=own), 429)
+        other = lines.enter_context(closing(listen(token("read")))).getresponse()
+        assert other.readline() == b": bwm\n"
+
+        tower.bwm("revoke-token", name)
+
+        for answer in answers:
+            assert answer.read().startswith(b"\n")  # to its end
+
+
 def next_event(response, wanted):
     while line := response.readline():
         if line.startswith(b"data: ") and wanted(event := json.loads(line[6:])):
@@ -377,6 +400,26 @@ def test_a_spend_is_announced_and_told_quietly(tower, call, token):
     assert call("GET", "/v1/responses", token=owner).json == {"items": [], "next": None}
     node.send(raw)
     wait_until(lambda: call("GET", "/v1/announcements", token=owner).json["items"][0]["state"] == "met", "the spend")
+
+
+@pytest.mark.parametrize(("begins_s", "lasts_s"), [(0, 10**14), (10**18, 60), (-(10**14), 10**14 + 60)])
+def test_a_text_of_absurd_times_announces_nothing_and_breaks_no_list(call, token, begins_s, lasts_s):
+    name = vault_name("odd")
+    call("POST", "/v1/vaults", {"name": name, "txids": [TXID]})
+    begins = int(time.time()) + begins_s
+    times = f"from={begins} until={begins + lasts_s} nonce={uuid4().hex}"
+    text = f"bwm-announcement-1 network=regtest vault={name} txid={TXID} max-fee=1 {times}"
+    owner = token("announce", "read", vault=name)
+
+    assert_problem(call("POST", "/v1/announcements", {"message": text}, token=owner), 400)
+
+    assert call("GET", "/v1/announcements", token=owner).json == {"items": [], "next": None}
+
+
+def test_x13_everything_that_a_token_adds_is_counted():
+    least = {"name": "v", "txids": [TXID], "transactions": ["00"]}
+    adds = [one for one in OPERATIONS if one.method == "POST" and one.scope in ("write", "respond", "announce")]
+    assert {one.name: one.cost(least) > 0 for one in adds} == dict.fromkeys((one.name for one in adds), True)
 
 
 def test_the_numbers_for_prometheus_are_true_and_name_nobody(tower, call):

@@ -15,7 +15,7 @@ from bwm.errors import UsageError
 from bwm.event import Event, fact_key
 from bwm.plan import AlertChange, Changes
 from bwm.plan_policies import PolicyFacts, VaultSpend, plan_expired, plan_policies
-from bwm.policy.announced_text import Said, read_text, refuse_odd, text_of
+from bwm.policy.announced_text import LONGEST_S, Said, read_text, refuse_odd, text_of
 from bwm.policy.announcement import Announcement, Destination, Spend, State, mismatch
 from bwm.severity import Severity
 
@@ -155,7 +155,18 @@ def test_a_text_that_was_changed_is_refused(change):
         read_text(change(text_of(SAID, "regtest")), REGTEST)
 
 
-@pytest.mark.parametrize("one", [{"txid": TXID}, {"destinations": ()}, {"ends_at": NOW}])
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"txid": TXID},
+        {"destinations": ()},
+        {"ends_at": NOW},
+        {"ends_at": NOW + LONGEST_S + 1},
+        {"ends_at": 10**30},
+        {"begins_at": -1, "ends_at": 1},
+        {"begins_at": -(10**30)},
+    ],
+)
 def test_one_that_names_no_spend_or_no_time_is_refused(one):
     with pytest.raises(UsageError):
         refuse_odd(replace(SAID, announcement=replace(SAID.announcement, **one)))

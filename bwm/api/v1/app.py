@@ -30,7 +30,7 @@ _BURST, _PER_S = 300, 30  # requests of one token
 _TRIGGERS_BURST, _TRIGGERS_PER_S = 50_000, 1  # that one token may have watched
 _WRONG_BURST, _WRONG_PER_S = 20, 20 / 60  # wrong tokens from one address
 _SLOW_OF_ONE = 2
-_STREAMS = 20
+_STREAMS, _STREAMS_OF_ONE = 20, 4
 _LOOK_EVERY_S = 0.5
 _SIGN_OF_LIFE_S = 15
 _KEY = re.compile(r"[!-~]{1,128}")
@@ -50,7 +50,7 @@ class V1:
         self._triggers = Allowance(_TRIGGERS_BURST, _TRIGGERS_PER_S, around.clock.monotonic)
         self._allowance = Allowance(_BURST, _PER_S, around.clock.monotonic)
         self._wrong = Allowance(_WRONG_BURST, _WRONG_PER_S, around.clock.monotonic)
-        self._streams = 0
+        self._streams: Counter[str] = Counter()  # by the token's id
         self._slow: Counter[str] = Counter()  # by the token's id: what takes long and is not done yet
         self._under_way: set[tuple[str, str]] = set()  # tokens' ids with their Idempotency-Keys
         self._document = document()
@@ -202,7 +202,9 @@ class V1:
         query = _query(scope, (Field("after", "whole", "Those behind this number."),))
         if last and not (last.isascii() and last.isdecimal() and len(last) <= 16):
             raise Problem(400, "Last-Event-ID must be the number of an event.")
-        if self._streams >= _STREAMS:
+        if self._streams[holder.id] >= _STREAMS_OF_ONE:
+            raise Problem(429, "This token listens too often already.", {"Retry-After": "30"})
+        if self._streams.total() >= _STREAMS:
             raise Problem(503, "Too many listen already.", {"Retry-After": "30"})
         numbers: Numbers = await self._read(lambda: numbers_of(self._around, holder, NUMBERED))
         latest: int = await self._read(journal.last_seq)
@@ -211,11 +213,12 @@ class V1:
         return StreamingResponse(self._listen(holder, numbers, after), media_type="text/event-stream")
 
     async def _listen(self, holder: Holder, numbers: Numbers, after: int) -> AsyncIterator[str]:
-        self._streams += 1
+        """Until the caller goes, or its token is revoked."""
+        self._streams[holder.id] += 1
         silent_s = 0.0
         try:
             yield ": bwm\n\n"
-            while True:
+            while await self._read(lambda: tokens.is_valid(holder)):
                 last: int = await self._read(journal.last_seq)
                 found = await self._read(lambda: events_after(holder, after, 500)) if last > after else []  # noqa: B023
                 for event in found:
@@ -230,7 +233,8 @@ class V1:
                     yield ": still here\n\n"
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
-            self._streams -= 1
+            self._streams[holder.id] -= 1
+            self._streams += Counter()  # forgets who has none
 
 
 def _pattern(path: str) -> re.Pattern[str]:

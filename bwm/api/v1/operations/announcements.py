@@ -7,12 +7,13 @@ from bwm.api.v1.operation import NAME, USUAL, Call, Operation, Reply, Surroundin
 from bwm.api.v1.operations.common import AFTER_NUMBER, nothing
 from bwm.api.v1.shape import Field
 from bwm.chain.network import network as network_of
-from bwm.daemon.announcing import LONGEST_S, SHORTEST_S, USUAL_FEE, USUAL_S, announced, drafted
+from bwm.daemon.announcing import SHORTEST_S, USUAL_FEE, USUAL_S, announced, drafted
 from bwm.db import announcements, vaults
 from bwm.errors import UsageError
-from bwm.policy.announced_text import read_text
+from bwm.policy.announced_text import LONGEST_S, read_text
 
 _NUMBERED = "announcements"
+_COST = 100  # triggers: everybody is told of each, also of one that is refused
 
 
 def _list(around: Surroundings, call: Call) -> Reply:
@@ -48,7 +49,7 @@ _PLACE = "[A-Za-z0-9]{14,100}:[0-9]{1,16}"
 _FIELDS = (
     Field("vault", "text", "Whose coins will be spent.", pattern=NAME.pattern, longest=64),
     Field("txid", "text", "The transaction that will come.", pattern="[0-9a-f]{64}", longest=64),
-    Field("to", "texts", "Where it pays and how much at most: ADDRESS:SATS.", pattern=_PLACE),
+    Field("to", "texts", "Where it pays and how much at most: ADDRESS:SATS.", pattern=_PLACE, items=100),
     Field("max_fee", "whole", "The most that it may cost, in sat.", most=21_000_000 * 100_000_000),
     Field("within_s", "whole", "Seconds for which it holds.", least=SHORTEST_S, most=LONGEST_S),
     Field("message", "text", "The text that was signed, in place of the fields before.", longest=8000),
@@ -73,5 +74,6 @@ OPERATIONS = (
         schemas.ANNOUNCED,
         body=_FIELDS,
         success=201,
+        cost=lambda body: _COST,
     ),
 )
