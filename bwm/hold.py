@@ -70,7 +70,7 @@ class QuietHours:
 def is_exempt(subject: Subject) -> bool:
     """Whether it may never be kept back: what touches a vault's coins or a lock, and all of its kind."""
     family = subject.kind.partition(".")[0]
-    if family == "trigger":
+    if family in ("trigger", "announcement"):  # to announce is to say of which spend nobody shall be woken
         return subject.severity is not Severity.INFO  # an info of it is old news
     return family not in _UPKEEP and subject.severity.rank >= Severity.HIGH.rank
 

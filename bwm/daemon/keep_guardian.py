@@ -6,6 +6,7 @@ from bwm.chain.network import network as network_of
 from bwm.config import Config
 from bwm.daemon.register_guardian import Prepared, Wish, look_up
 from bwm.daemon.registration import check_name
+from bwm.daemon.targets import to_everybody
 from bwm.db import guardians, protection, vaults
 from bwm.db.alerts import Target
 from bwm.db.commit import commit
@@ -78,5 +79,5 @@ def _journal(
     """Write down what was done with a guardian, and tell who must know; ``to_all``: whatever they care to hear."""
     event = of_operation(name, address, told, config.network, now)
     severity = Severity(told.severity)
-    targets = [Target(one.name, Severity.INFO if to_all else one.min_severity) for one in config.channels]
+    targets = to_everybody(config) if to_all else [Target(one.name, one.min_severity) for one in config.channels]
     commit(database, plan_operation(event, None if severity is Severity.INFO else severity), targets, now)

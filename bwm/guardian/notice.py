@@ -49,7 +49,7 @@ SEVERITY: dict[str, Severity] = {
     "guardian.armed_lock_used": "info",
     # what the operator did
     "guardian.added": "info",
-    "guardian.removed": "info",
+    "guardian.removed": "warning",
     "guardian.retired": "critical",
 }
 """Every kind with its usual severity; a rule that departs from it says so where it does."""

@@ -91,7 +91,8 @@ def _act(policy: Policy, view: View, found: Found, acted: Sequence[int]) -> Judg
     deeds = [(place, step) for place, step in policy.deeds if step in steps and step.action not in barred]
     verb = "acts" if found.truth else f"cannot tell whether it applies, and so {_FALLBACK[policy.on_error]}"
     limit = policy.limit
-    if limit and deeds and sum(view.now - limit.within_s < at for at in acted) >= limit.times:
+    # What a clock that ran ahead for a while has dated far into the future is not of this window.
+    if limit and deeds and sum(abs(view.now - at) < limit.within_s for at in acted) >= limit.times:
         deeds = []
         alerts = alerts or (AlertStep(),)
         verb = f"acted {limit.times} times within {duration(limit.within_s)} already, and so only alerts"

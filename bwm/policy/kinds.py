@@ -55,6 +55,7 @@ TOLD = (
     "response.waiting",
     "response.weak",
     "trigger.coin_gone",
+    "vault.removed",
     "webhook.failed",
 )
 """Kinds in no other table that bwm tells by itself."""

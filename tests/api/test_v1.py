@@ -43,6 +43,18 @@ def test_a_vault_from_its_making_to_its_end(call):
     assert_problem(call("DELETE", f"/v1/vaults/{name}"), 404)
 
 
+def test_everybody_is_told_of_a_vault_that_a_token_removes(tower, call, token):
+    name = vault_name("quiet")
+    thief = token("write", vault=name)
+    assert call("POST", "/v1/vaults", {"name": name, "txids": [TXID]}, token=thief).status == 201
+
+    assert call("DELETE", f"/v1/vaults/{name}", token=thief).status == 204
+
+    told = tower.bwm.wait_for_alert(vault=name, kind="vault.removed")
+    assert told["severity"] == "high"
+    assert tower.bwm.rows("SELECT state FROM alert WHERE id = ?", told["id"]) == [{"state": "resolved"}]  # told once
+
+
 def test_a_theft_is_read_and_acknowledged_by_its_code(tower, call):
     node, name = tower.node, vault_name()
     coin = node.pay(node.new_address(), 1_000_000)

@@ -16,7 +16,7 @@ from bwm.watch.watch import Family, Trigger
 PACKAGE = Path(bwm.__file__).parent
 
 FAMILIES = (
-    "trigger|funds|drill|guardian|response|announcement|alert|channel|deadman|node|tower|peer|"
+    "trigger|funds|drill|guardian|vault|response|announcement|alert|channel|deadman|node|tower|peer|"
     "policy|hook|webhook|plugin"
 )
 """The first words of kinds."""

@@ -38,6 +38,7 @@ def test_a_guardian_is_added_listed_shown_and_removed(node, bwm):
     assert "already" in bwm("add-guardian", "family", address, exit_code=2).stderr
     bwm("remove-guardian", "family")
     assert bwm.json("list-guardians") == []
+    assert [(one["kind"], one["severity"]) for one in bwm.alerts()] == [("guardian.removed", "warning")]
     for command in ("show-guardian", "remove-guardian", "guardian-state"):
         assert "no guardian 'family'" in bwm(command, "family", exit_code=2).stderr
 

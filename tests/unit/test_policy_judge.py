@@ -250,6 +250,13 @@ def test_history_that_is_read_for_a_new_vault_leads_to_nothing():
     assert plan_policies(Changes((old,)), [policy(HOOK)], facts, NOW).decisions == ()
 
 
+def test_what_was_done_while_the_clock_ran_years_ahead_holds_nothing_back():
+    limited = policy(HOOK, limit=Limit(2, 3600))
+    ahead = NOW + 10 * 365 * 86_400
+    assert judge([limited], view(), {"one": (ahead, ahead + 1)})[0].decision.wishes
+    assert not judge([limited], view(), {"one": (NOW + 5, NOW + 6)})[0].decision.wishes  # a clock corrected by seconds
+
+
 def test_a_limit_counts_within_one_step():
     thefts = tuple(replace(THEFT, key=fact_key(n), txid=f"{n:064}") for n in range(3))
     after = plan_policies(Changes(thefts), [policy(HOOK, limit=Limit(2, 60))], PolicyFacts("regtest"), NOW)

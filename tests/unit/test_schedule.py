@@ -298,11 +298,14 @@ def test_a_silence_keeps_back_what_it_names_and_never_a_theft(alone):
     alone.happens("node.unreachable", Severity.CRITICAL, "node")
     alone.happens("trigger.seen", Severity.WARNING, "little")
     alone.happens("guardian.locked", Severity.CRITICAL, "lock")
+    alone.happens("announcement.made", Severity.WARNING, "said to come")
+    alone.happens("announcement.expired", Severity.INFO, "did not come")
     alone.run(START + 7199)
     told = {order.alert.case for order in outbox.Order.select() if order.done_at is not None}
-    assert told == {"little", "lock"}
+    assert told == {"little", "lock", "said to come"}
     alone.run(START + 7200)
-    assert {order.alert.case for order in outbox.Order.select() if order.done_at is not None} == {"node", *told}
+    after = {order.alert.case for order in outbox.Order.select() if order.done_at is not None}
+    assert after == {"node", "did not come", *told}
 
 
 def test_a_silence_that_is_ended_lets_go_at_once_and_a_graver_turn_does_not_wait(alone):

@@ -9,6 +9,7 @@ from bwm.api.v1.operation import NAME, USUAL, Call, Operation, Reply, Surroundin
 from bwm.api.v1.operations.common import AFTER_NAME, TXID, check_seen, nothing, one_by_name, problems
 from bwm.api.v1.shape import Field
 from bwm.chain.network import network as network_of
+from bwm.daemon.forget_vault import forget_vault
 from bwm.daemon.registration import prepare, wish_of
 from bwm.db import new_vaults, responses, vaults
 from bwm.db.tokens import Holder
@@ -55,7 +56,7 @@ def _remove(around: Surroundings, call: Call) -> Reply:
     with problems(409), around.database.transaction():
         if any(response.armed for response in responses.of_vault(name)):
             raise Problem(409, "A response of this vault is armed. Remove the vault on bwm's own machine.")
-        vaults.remove(name)
+        forget_vault(around.config, around.database, name, call.holder.name, around.clock.now())
     return Reply(None, 204)
 
 
@@ -111,7 +112,7 @@ OPERATIONS = (
         "DELETE",
         "/v1/vaults/{name}",
         "write",
-        "Stop watching a vault; its history stays.",
+        "Stop watching a vault; its history stays, and everybody is told.",
         _remove,
         {},
         parameters=(NAME,),
