@@ -34,6 +34,7 @@ class Lanes:
         self._clock = clock
         self._may_digest = may_digest
         self._digest_at = dict.fromkeys(LANES, -math.inf)  # on the monotonic clock
+        self._latest_first = False
 
     def take(self, room: int, reserved: int) -> list[Batch]:
         """Claim what is due. ``room``: for so many messages; so many of them are ``reserved`` for the gravest."""
@@ -66,8 +67,16 @@ class Lanes:
         return manner(lane, waiting, lately, self._clock.monotonic() - self._digest_at[lane])
 
     def _claim(self, lane: Lane, at_most: int) -> list[Claim]:
+        """By turns what fell due last and what waits the longest.
+
+        Whoever can have thousands of alerts told, all as grave as can be, shall not have the next theft wait behind
+        them on a slow channel; nor can he, by going on, keep the first ones waiting.
+        """
+        self._latest_first = not self._latest_first
         with self._database.transaction():
-            return outbox.claim_some(self._target.channel, self._clock.now(), at_most, lane.ranks)
+            return outbox.claim_some(
+                self._target.channel, self._clock.now(), at_most, lane.ranks, latest_first=self._latest_first
+            )
 
     def _hold_back(self) -> None:
         """Put off what can wait, as silences and quiet hours have it."""

@@ -84,17 +84,20 @@ def claim(channel: str, now: int) -> Claim | None:
     return next(iter(claim_some(channel, now, 1)), None)
 
 
-def claim_some(channel: str, now: int, at_most: int, ranks: Collection[int] = RANKS) -> list[Claim]:
+def claim_some(
+    channel: str, now: int, at_most: int, ranks: Collection[int] = RANKS, *, latest_first: bool = False
+) -> list[Claim]:
     """Take the most urgent due deliveries of a channel, for LEASE_S seconds. Call inside a transaction.
 
-    ``ranks``: of which severities, the gravest first.
+    ``ranks``: of which severities, the gravest first. ``latest_first``: of equally grave ones what fell due last.
     """
+    order = "DESC" if latest_first else "ASC"
     sql = f"""
         SELECT outbox.id, outbox.state, attempts, told_revision, may_repeat, done_at, alert.id, revision, severity,
         since, repeat_every_s, snoozed_s
         FROM outbox JOIN alert ON alert.id = outbox.alert_id
         WHERE action = 'alert' AND target = ? AND outbox.rank = ? AND outbox.state IN ({_CLAIMABLE_SQL})
-        AND due_at <= ? ORDER BY due_at, outbox.id LIMIT ?
+        AND due_at <= ? ORDER BY due_at {order}, outbox.id {order} LIMIT ?
     """  # noqa: S608 (words of ours)
     claims: list[Claim] = []
     for rank in ranks:

@@ -1,6 +1,7 @@
 """One worker a channel, many deliveries side by side: none waits for one that hangs, each is recorded."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,3 +90,18 @@ def test_what_is_under_way_at_the_end_is_recorded(database, receiver, worker):
     worker.join(20)
 
     assert delivered() == 3
+
+
+def test_a_theft_does_not_wait_behind_a_flood_that_is_as_grave(database, troubles):
+    told = []
+    channel = SimpleNamespace(name="phone", deliver=lambda message: told.append(message.vault), close=lambda: None)
+    worker = ChannelWorker(channel, Reader(), database, SystemClock(), lambda name, words: troubles.append(words))
+    order(database, COUNT)
+    Order.update(due_at=Order.due_at - 10).where(Order.alert != f"{30:010}").execute()  # the flood came before
+
+    for _ in range(4):
+        worker.turn()
+
+    assert "v30!" in told[:2]
+    assert "v0!" in told[:2]  # nor does what has waited the longest
+    assert len(set(told)) == 4
