@@ -19,7 +19,7 @@ from regtest.daemon import Bwm
 from regtest.node import RegtestNode, get_node
 from regtest.receiver import Receiver
 from tests import warm
-from tests.faults.table import pytest_runtest_logreport, pytest_terminal_summary
+from tests.faults.table import pytest_runtest_logreport, pytest_terminal_summary, rows_of
 
 __all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
 
@@ -34,6 +34,8 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("searching", deadline=None)
 settings.load_profile(os.environ.get("BWM_HYPOTHESIS", "steady"))
 
+LONG_RUNS = [pytest.param(run, marks=pytest.mark.long) for run in range(2, 6)]
+
 FAILED = pytest.StashKey[bool]()
 
 LONGEST = (
@@ -42,6 +44,20 @@ LONGEST = (
     "faults/test_node.py",
     "faults/test_outside.py",
 )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The long campaign runs each row of the table of faults five times; where no dice are thrown, on new chains."""
+    if rows_of(f"::{metafunc.function.__name__}") and "dice" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("run")
+        metafunc.parametrize("run", [1, *LONG_RUNS], indirect=True, ids=lambda run: f"run{run}")
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest) -> int:
+    """Which run of a row this is."""
+    number: int = request.param
+    return number
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
