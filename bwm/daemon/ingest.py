@@ -56,6 +56,8 @@ _IDLE_S = 1.0  # how long the queue may keep us from looking at timers
 _NEWCOMERS_EVERY_S = 1.0
 _ASK_AGAIN_S = 1.0  # after a failure of the node
 _LOOK_AGAIN_S = 0.3  # when a block came while we looked
+_MOST_TRIES = 3  # to look at what the feed showed
+_UNREAD_BYTES = 16_000_000  # of transactions that are kept for it
 _FEED_PATIENCE_S = 10.0  # a publisher that is away for less is not worth a word
 
 
@@ -103,6 +105,8 @@ class Ingest(Loop):
         self._feed_patience = clock.monotonic() + _FEED_PATIENCE_S
         self._watch_list: WatchList | None = None  # until the parts are made
         self._queue = FeedQueue(self._is_urgent)
+        self._unread: dict[bytes, None] = {}  # transactions that the feed showed and nobody has looked at yet
+        self._tries = 0  # how often they were looked at in vain
         self._due = 0.0  # when to reconcile next, on the monotonic clock
         self._newcomers_due = 0.0
         self._has_backlog = True  # until a look says otherwise
@@ -159,11 +163,13 @@ class Ingest(Loop):
                 self._carry_on(messages)
         except (NodeError, Damaged, DatabaseUnwritable) as error:
             self._parts.health.begin(_condition(error), str(error))
+            self._keep_suspects()
             self._due = 0.0
             rest_s = _ASK_AGAIN_S
             if isinstance(error, DatabaseUnwritable):
                 self._tell_by_heart(messages)
         except WatchListChanged:
+            self._keep_suspects()
             self._due = 0.0
         self._look_at_health()
         return rest_s
@@ -231,6 +237,7 @@ class Ingest(Loop):
 
     def _carry_on(self, messages: list[FeedMessage]) -> None:
         parts = self._parts
+        self._take_in(messages)
         self._note_feed(messages)
         if self._clock.monotonic() >= self._newcomers_due:
             self._newcomers_due = self._clock.monotonic() + _NEWCOMERS_EVERY_S
@@ -240,7 +247,7 @@ class Ingest(Loop):
         is_due = self._clock.monotonic() >= self._due
         if is_due:
             self._reconcile()
-        self._hear(messages)
+        self._hear()
         if is_due:
             return  # everything else that the messages could say is known now
         if "rawtx" not in self._topics:  # then `sequence` at least names what entered the mempool
@@ -253,10 +260,29 @@ class Ingest(Loop):
         elif self.ready.is_set() and self._has_backlog:
             self._has_backlog = parts.backlog.read_some(parts.chain.at(), self._breathe)
 
-    def _hear(self, messages: list[FeedMessage]) -> None:
-        raws = [message.raw for message in messages if isinstance(message, RawTx)]
-        if raws and self._parts.mempool.hear(raws):
+    def _take_in(self, messages: list[FeedMessage]) -> None:
+        self._unread.update((message.raw, None) for message in messages if isinstance(message, RawTx))
+
+    def _hear(self) -> None:
+        if not self._unread:
+            return
+        self._tries += 1
+        if self._parts.mempool.hear(list(self._unread)):
             self._due = 0.0
+        self._unread.clear()
+        self._tries = 0
+
+    def _keep_suspects(self) -> None:
+        """What the node could not be asked about may have left its mempool when it can: a lock counts all the same.
+
+        But what cannot be looked at again and again must not keep us from all else.
+        """
+        suspects = self._unread if self._tries < _MOST_TRIES else {}
+        self._unread, size, self._tries = {}, 0, self._tries if suspects else 0
+        for raw in suspects:
+            if size + len(raw) <= _UNREAD_BYTES and self._parts.watch_list.may_concern(raw):
+                size += len(raw)
+                self._unread[raw] = None
 
     def _call_for_a_look(self, messages: list[FeedMessage]) -> bool:
         """Whether something was missed, or a transaction that we follow left the mempool."""
@@ -305,8 +331,9 @@ class Ingest(Loop):
         self.last_turn = self._clock.monotonic()
         self._look_at_health()
         messages = self.heard()
+        self._take_in(messages)
         self._note_feed(messages)
-        self._hear(messages)
+        self._hear()
         if any(not isinstance(message, RawTx) for message in messages):
             self._due = 0.0
         return not self._stopping.is_set()

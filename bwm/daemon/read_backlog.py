@@ -12,7 +12,7 @@ from bwm.daemon.finder import Finder
 from bwm.daemon.progress import Progress
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
-from bwm.db import backlog
+from bwm.db import backlog, cursor
 from bwm.db.database import Database
 from bwm.errors import BlockUnavailable, NodeBusy, NodeForbidden, NodeRefused
 from bwm.node.bitcoind import Bitcoind
@@ -68,7 +68,10 @@ class BacklogReader:
             return self._stretch is not None
         stretch = self._stretch
         if stretch.todo:
-            self._read(stretch.todo[0], at)
+            block = BlockRef(stretch.todo[0], self._node.block_hash(stretch.todo[0]))
+            if cursor.hash_at(block.height) not in (None, block.hash):
+                return True  # of another branch: who follows the chain goes there, or the node comes back
+            self._read(block, at)
             stretch.todo.popleft()  # not before: a node that was away must be asked for the same block again
         elif not self._search_again(stretch, breathe):
             with self._database.transaction():
@@ -126,21 +129,20 @@ class BacklogReader:
             return None
         return deque(sorted(header.height for header in headers if header))
 
-    def _read(self, height: int, at: BlockRef) -> None:
-        block = BlockRef(height, self._node.block_hash(height))
+    def _read(self, block: BlockRef, at: BlockRef) -> None:
         try:
             raw = self._node.block(block.hash)
         except BlockUnavailable:
-            self._pass_over(height)
+            self._pass_over(block.height)
             return
         pool = BlockPool(raw, txids=self._watch_list.has_txids)
-        finding = self._finder.find(pool, block.hash, only=backlog.ReadFor(height))
+        finding = self._finder.find(pool, block.hash, only=backlog.ReadFor(block.height))
         if not finding.is_empty:
             facts = self._writer.facts((), finding)
             changes = plan_block(block, finding.found, facts, self._writer.now(), at.height, move_cursor=False)
             self._writer.write(changes, finding)
         if self._progress:
-            self._progress.reached(height, self._writer.now())
+            self._progress.reached(block.height, self._writer.now())
 
     def _pass_over(self, height: int) -> None:
         """The node has deleted this block and all below its lowest: the owner must not believe them read."""

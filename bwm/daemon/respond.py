@@ -25,7 +25,7 @@ from bwm.db.alerts import Target
 from bwm.db.broadcasts import DueOrder, Following
 from bwm.db.database import Database
 from bwm.db.responses import StoredResponse
-from bwm.errors import ConfigError, Damaged, DatabaseUnwritable, NodeError, NodeRefused, UsageError
+from bwm.errors import ConfigError, Damaged, DatabaseUnwritable, NodeError, NodeForbidden, NodeRefused, UsageError
 from bwm.node.bitcoind import Bitcoind
 from bwm.policy.guard import Ruling, holds
 from bwm.response.broadcast import Look, State
@@ -139,8 +139,12 @@ class Responder(Loop):
         if scene.following.broadcast.state in _NOTHING_TO_SEND:
             return
         scene, is_there = self._follower.look_at_mempool(scene)
-        if is_there is not None:
+        if is_there is None:
+            return
+        try:
             self._pusher.push(scene, is_there=is_there)
+        except NodeForbidden as error:  # only a person can mend it
+            self._book.move(scene, Look.REFUSED, "forbidden", f"the node does not let bwm send it: {error}")
 
     def _open(self, response: StoredResponse) -> Sequence[OpenStep]:
         try:

@@ -60,6 +60,8 @@ class HealthWatch:
         self._observed: dict[str, str] = {
             name: trouble.words for name, trouble in self._troubles.items() if name in owned
         }
+        self._is_noted = True  # False while the database lacks what was moved last
+        self._begun: dict[int, str] = {}  # blind times that it lacks, with what began them
         self._topics: tuple[str, ...] | None = None
         self._judged: tuple[int, dict[str, str]] | None = None
         self._seen_at = 0
@@ -76,8 +78,7 @@ class HealthWatch:
 
     def _was_blind(self, began: int, ended: int, words: str) -> None:
         with self._database.transaction():
-            blindness.begin(began, words)
-            blindness.end(ended)
+            blindness.note(began, ended, words)
 
     def begin(self, condition: str, words: str = "") -> None:
         """A condition holds."""
@@ -131,7 +132,7 @@ class HealthWatch:
         self._judged = now, observed
         self._notice_sleep(now)
         after, events = health.look(self._troubles, observed, self._database.network, now)
-        if after != self._troubles:
+        if after != self._troubles or not self._is_noted:
             self._move(after, events, now)
         if self.blind_since is None and abs(now - self._seen_at) >= _SEEN_EVERY_S:
             self._seen_at = now
@@ -143,19 +144,23 @@ class HealthWatch:
             settings.write(SEEN_AT, str(self._clock.now()))
 
     def _move(self, after: Troubles, events: Sequence[Event], now: int) -> None:
-        before, blind = self.blind_since, health.blind_since(after)
-        self._troubles = after
+        self._troubles, self._is_noted, blind = after, False, health.blind_since(after)
+        if blind is not None:
+            words = next(health.condition_of(name).began for name in after if health.condition_of(name).blinds)
+            self._begun.setdefault(blind, words)
         try:
             with self._database.transaction():
                 settings.write(_TROUBLES, json.dumps({name: asdict(trouble) for name, trouble in after.items()}))
-                if blind is None and before is not None:
+                for began, words in self._begun.items():
+                    blindness.begin(began, words)
+                if blind is None:
                     blindness.end(now)
-                elif blind is not None:
-                    words = next(health.condition_of(name).began for name in after if health.condition_of(name).blinds)
-                    blindness.begin(blind, words)
                 self._writer.write(plan_health(events))
         except DatabaseUnwritable:
             self._writer.shout(plan_health(events))
+        else:
+            self._is_noted = True
+            self._begun.clear()
 
     def _notice_sleep(self, now: int) -> None:
         """A stopped process or machine wakes up not knowing it; a clock that was set confuses every deadline."""

@@ -22,6 +22,11 @@ def end(at: int) -> None:
     Blindness.update(ended_at=at).where(Blindness.ended_at.is_null()).execute()
 
 
+def note(began_at: int, ended_at: int, words: str) -> None:
+    """A blind time that is over; another that lasts goes on. Nothing when it is known. Call inside a transaction."""
+    Blindness.insert(began_at=began_at, ended_at=ended_at, words=words).on_conflict_ignore().execute()
+
+
 def is_blind() -> bool:
     """Whether triggers can pass unseen now, as far as it was written down."""
     return Blindness.select().where(Blindness.ended_at.is_null()).exists()

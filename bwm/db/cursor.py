@@ -11,6 +11,12 @@ def at() -> BlockRef | None:
     return BlockRef(*highest[0]) if highest else None
 
 
+def hash_at(height: int) -> str | None:
+    """The hash of the block that was processed at a height; None where none is known any more, or not yet."""
+    found = raw.rows("SELECT hash FROM block WHERE height = ?", height)
+    return str(found[0][0]) if found else None
+
+
 def ancestors() -> list[BlockRef]:
     """Every processed block that is still known, the newest first: to find where the node's chain left ours."""
     return [BlockRef(*row) for row in raw.rows("SELECT height, hash FROM block ORDER BY height DESC")]

@@ -2,7 +2,11 @@
 
 import pytest
 
+from bwm.errors import NodeDown
+from bwm.node.frames import Gap, RawTx
+from bwm.node.rpc import Rpc
 from regtest.node import wait_until
+from tests.guardian_signer import Signer, fund
 
 SATS = 5_000_000
 
@@ -133,3 +137,25 @@ def test_a_node_that_freezes_is_told_of_within_two_minutes_and_so_is_its_return(
 
     theft = node.spend(coin, thief)
     guarded.wait_for_event("trigger.seen", txid=theft)
+
+
+def test_a_lock_that_only_the_feed_showed_while_the_node_gave_no_answer_counts(node, bwm, ingest, monkeypatch):
+    def silence(*_):
+        raise NodeDown("the node does not answer")
+
+    signer = Signer(node)
+    first, second = fund(node, [signer.script] * 2)
+    node.mine_exactly([signer.signal(first, "unlock 1")])
+    node.mine(6)
+    bwm("add-guardian", "family", signer.address)
+    ingest.turn([Gap("hashblock")])
+    lock = bytes.fromhex(signer.signal(second, "lock 2"))
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(Rpc, "_exchange", silence)
+        assert ingest.turn([RawTx(lock)]) > 0
+        assert ingest.turn([RawTx(lock)]) > 0
+    for _ in range(2):
+        ingest.turn([Gap("rawtx")])
+
+    assert bwm.events("guardian.locked")

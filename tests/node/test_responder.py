@@ -16,7 +16,7 @@ from bwm.daemon.respond import Responder
 from bwm.daemon.run import Daemon
 from bwm.db import alerts, answers, broadcasts, journal, responses, vaults
 from bwm.db.database import Database
-from bwm.errors import UsageError
+from bwm.errors import NodeForbidden, UsageError
 from bwm.plan import case_of
 from bwm.policy.guard import Guard
 from tests.node.response_stage import allow, fund, protect, write, write_decision
@@ -370,6 +370,26 @@ def test_the_response_after_one_that_was_removed_is_told_like_any(tower, node):
     write_decision(tower.database, theft.seq, target="spare/safe")
     told = tower.turn(2)[len(before) :]
     assert [word for word in told if word in ("decided", "sent")] == ["decided", "sent"]
+
+
+def test_what_the_node_may_not_be_asked_for_is_told_and_keeps_no_other_response_waiting(tower, node):
+    def forbid():
+        raise NodeForbidden("testmempoolaccept: add it to rpcwhitelist")
+
+    other = fund(node, safe=tower.vault.safe)
+    protect(tower.bwm, other, steps := [other.response(20)], name="spare")
+    node.mine_exactly([tower.vault.unvault.hex, other.unvault.hex])
+    tower.turn()
+    for theft in (event for event in journal.read(kind="trigger") if event.trigger_kind == "txid"):
+        write_decision(tower.database, theft.seq)
+
+    told = tower.turn_while("test_mempool_accept", forbid)
+
+    assert told == ["decided", "decided", "refused", "sent"]
+    assert "rpcwhitelist" in next(event.reason for event in journal.read(kind="response.refused"))
+    assert {step.txid for step in steps} & node.mempool()
+    assert tower.turn()[-1] == "sent"
+    assert tower.sent
 
 
 def test_a_coin_that_bwm_never_saw_and_that_is_gone_is_told_as_lost_and_not_as_a_fee_too_high(tower, node):
