@@ -142,6 +142,7 @@ class Ingest(Loop):
             with parts.database.transaction():
                 if not parts.watch_list.is_current():
                     return  # another one came in between: what was not loaded must not be taken up
+                parts.backlog.note_read()
                 for block, height in shared.items():
                     guardians.displace(block, height)
                 watches.add(coins)

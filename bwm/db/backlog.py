@@ -13,18 +13,19 @@ from bwm.db import raw
 
 
 class ReadFor:
-    """The triggers whose owners wait for the block at one height, to be asked with ``in``."""
+    """The triggers of all who wait at a height, to be asked with ``in``."""
 
-    def __init__(self, height: int) -> None:
-        self._height = height
+    def __init__(self, first: int) -> None:
+        """``first``: of the stretch that is read."""
+        self._first = first
 
     def __contains__(self, trigger_id: object) -> bool:
         sql = """
             SELECT 1 FROM trigger JOIN backlog
             ON trigger.vault_id = backlog.vault_id OR trigger.guardian_id = backlog.guardian_id
-            WHERE trigger.id = ? AND until_height IS NOT NULL AND next_height <= ?
+            WHERE trigger.id = ? AND until_height IS NOT NULL AND next_height = ?
         """
-        return bool(raw.rows(sql, trigger_id, self._height))
+        return bool(raw.rows(sql, trigger_id, self._first))
 
 
 def newcomers() -> list[BlockRef]:
@@ -53,15 +54,17 @@ def take_up(cursor_height: int, shared: Mapping[BlockRef, int]) -> None:
     finish(cursor_height)
 
 
-def next_stretch(longest: int) -> tuple[int, int] | None:
+def next_stretch(longest: int, *, nearly_done: bool = False) -> tuple[int, int] | None:
     """The first and the last height to be read next, for all who wait at the first; None when nobody waits.
 
-    It ends where somebody else joins, and where the look-up of a newcomer ends.
+    It ends where somebody else joins, and where the look-up of a newcomer ends. ``nearly_done``: for who has the least
+    to wait for, rather than for who has the most.
     """
-    sql = "SELECT MIN(next_height) FROM backlog WHERE until_height IS NOT NULL AND next_height > ?"
-    [[first]] = raw.rows(sql, -1)
+    which = "MAX" if nearly_done else "MIN"
+    [[first]] = raw.rows(f"SELECT {which}(next_height) FROM backlog WHERE until_height IS NOT NULL")  # noqa: S608 (ours)
     if first is None:
         return None
+    sql = "SELECT MIN(next_height) FROM backlog WHERE until_height IS NOT NULL AND next_height > ?"
     [[joined]] = raw.rows(sql, first)
     known = "SELECT MIN(known_height) FROM backlog WHERE until_height IS NOT NULL AND next_height = ?"
     [[looked_up]] = raw.rows(known + " AND known_height >= next_height", first)

@@ -1,15 +1,24 @@
 """The past is read whole: a node that is away in the middle of it is asked for the same block again."""
 
 from collections import deque
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bwm.chain.block import BlockRef
+from bwm.daemon.finder import Finding
+from bwm.daemon.ingest import Ingest
 from bwm.daemon.read_backlog import BacklogReader, _Stretch
-from bwm.db import cursor
+from bwm.db import backlog, cursor, rewind, schema, vaults
 from bwm.db.database import Database
+from bwm.db.rewind import Device, Quota, Registration
 from bwm.errors import NodeDown
+from bwm.severity import Severity
+
+TIP = BlockRef(400, f"{400:064x}")
+NOW = 1_700_000_000
 
 
 class NodeThatIsAway:
@@ -63,3 +72,88 @@ def test_a_block_of_another_branch_is_not_taken_for_one_of_ours(tmp_path: Path):
         node.branch = "ours"
         with pytest.raises(BlockRead, match="ours 9"):
             reader.read_some(BlockRef(12, "ours 12"))
+
+
+class NodeOfEmptyBlocks:
+    """Has every block, and remembers which were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def block_hash(self, height: int) -> str:
+        self.asked.append(height)
+        return f"{height:064x}"
+
+    def block(self, block_hash: str) -> bytes:
+        return bytes(81)
+
+
+@pytest.fixture
+def node():
+    return NodeOfEmptyBlocks()
+
+
+@pytest.fixture
+def ingest(database, node):
+    """What takes up newcomers and reads the past, on a chain that stands still."""
+    with database.transaction():
+        cursor.move(TIP)
+    finder = SimpleNamespace(find=lambda pool, block_hash, only: Finding(()))
+    writer = SimpleNamespace(now=lambda: NOW)
+    is_current = iter([False, True] * 1000).__next__  # before the list is loaded, and after that
+    watch_list = SimpleNamespace(
+        has_txids=True, fresh_txids=(), is_current=is_current, refresh=lambda: None, learn=lambda coins: None
+    )
+    chain = SimpleNamespace(at=lambda: TIP, shares_up_to=lambda block: TIP.height, given_back_since=lambda *_: ())
+    parts = SimpleNamespace(
+        database=database,
+        watch_list=watch_list,
+        chain=chain,
+        mempool=SimpleNamespace(forget=lambda txids: None),
+        backlog=BacklogReader(database, node, finder, writer, watch_list),
+    )
+    ingest = Ingest(database, lambda _: parts, SimpleNamespace(monotonic=lambda: 0.0), 15)
+    ingest.begin()
+    return ingest
+
+
+def register(database, wallet: str, mined_at: int | None = None) -> None:
+    """A wallet's vault, of which the node has found the trigger mined at some height."""
+    with database.transaction():
+        device = Device(wallet, b"sealed", "uuid", "wallet", "tower", "en")
+        one = Registration(wallet, 1, (sha256(wallet.encode()).hexdigest(),))
+        rewind.register("regtest", device, [one], Quota(10_000, 10_000), Severity.EMERGENCY, NOW)
+        if mined_at is not None:
+            [vault] = schema.Vault.select().order_by(schema.Vault.id.desc()).limit(1)
+            vaults.order_reading(mined_at, vault_id=vault.id)
+
+
+def read(ingest: Ingest, blocks: int) -> None:
+    for _ in range(blocks):
+        ingest._parts.backlog.read_some(TIP)
+
+
+def test_who_comes_every_moment_does_not_have_the_past_begun_anew_for_ever(database, node, ingest):
+    register(database, "early", mined_at=1)
+    ingest.take_up_newcomers()
+
+    for number in range(50):
+        read(ingest, 11)
+        register(database, f"newcomer {number}")
+        ingest.take_up_newcomers()
+
+    assert sorted(set(node.asked)) == list(range(1, TIP.height + 1))
+    assert backlog.waiting(1) == ([], 0)
+
+
+def test_who_has_the_whole_chain_read_holds_up_nobody_whose_past_is_short(database, node, ingest):
+    register(database, "greedy", mined_at=1)
+    register(database, "robbed", mined_at=TIP.height - 3)
+    ingest.take_up_newcomers()
+
+    read(ingest, 110)
+
+    assert set(range(TIP.height - 3, TIP.height + 1)) <= set(node.asked)
+    read(ingest, 500)
+    assert set(node.asked) == set(range(1, TIP.height + 1))
+    assert backlog.waiting(1) == ([], 0)
