@@ -74,7 +74,7 @@ def _look(vault_id: int, now: int) -> None:
     sighted = _sighted(row)
     seen = [txid for txid, is_here in sighted.items() if is_here]
     before = incident_of(row)
-    incident = rewind.look(before, is_seen=bool(seen), now=now)
+    incident = rewind.look(before, is_seen=bool(seen), now=now, is_another=_is_another(vault_id, seen))
     if incident != before:
         RewindVault.update(incident=incident.number, gone_since=incident.gone_since).where(
             RewindVault.id == vault_id
@@ -100,6 +100,21 @@ def _sighted(row: Any) -> dict[str, bool]:
     wanted, txs = txid_key(row.commitment), sightings.transactions(sighted)
     spends = {txid for txid, tx in txs.items() if any(item.spends[:32] == wanted for item in tx.inputs)}
     return {txid: is_here and txid in spends for txid, is_here in sighted.items()}
+
+
+def _is_another(vault_id: int, seen: Sequence[str]) -> bool:
+    """Whether one of those seen now is new, and spends nothing that those spend which devices know of."""
+    sql = """
+        SELECT DISTINCT txid FROM rewind_push JOIN rewind_device ON rewind_device.id = rewind_push.device_id
+        WHERE rewind_vault_id = ?
+    """
+    known = {txid for (txid,) in raw.rows(sql, vault_id)}
+    if known.isdisjoint(seen) or known.issuperset(seen):
+        return False
+    txs = sightings.transactions({*known, *seen})
+    spends = {txid: {item.spends for item in tx.inputs} for txid, tx in txs.items()}
+    before = set().union(*(spends.get(txid, ()) for txid in known))
+    return any(before.isdisjoint(spends.get(txid, ())) for txid in seen if txid not in known)
 
 
 def _tell(device: Any, sighted: Mapping[str, bool], incident: Incident, now: int, *, has_begun: bool) -> None:

@@ -41,11 +41,15 @@ class Acknowledgement:
     ahead_at: int | None = None
 
 
-def look(incident: Incident, *, is_seen: bool, now: int) -> Incident:
-    """The incident after a look: ``is_seen`` says whether any trigger is in the mempool or the chain."""
+def look(incident: Incident, *, is_seen: bool, now: int, is_another: bool = False) -> Incident:
+    """The incident after a look: ``is_seen`` says whether any trigger is in the mempool or the chain.
+
+    ``is_another``: beside one that was seen before stands a new one, and neither can have replaced the other. Else
+    whoever has a vault watched for an old transaction, and that acknowledged, could open it in silence.
+    """
     if not is_seen:
         return replace(incident, gone_since=now) if is_current(incident) else incident
-    if incident.number == 0 or (incident.gone_since is not None and now - incident.gone_since > GRACE_S):
+    if incident.number == 0 or is_another or (incident.gone_since is not None and now - incident.gone_since > GRACE_S):
         return Incident(incident.number + 1)
     return replace(incident, gone_since=None)
 

@@ -195,6 +195,31 @@ def test_two_triggers_of_a_vault_are_two_items_with_numbers_of_their_own(tower):
     assert sorted(item["txid"] for item in wallet.notifications()) == sorted([one, two])
 
 
+def test_an_acknowledged_decoy_does_not_silence_the_theft_that_follows(tower):
+    victim, thief, node = tower.wallet(), tower.wallet(), tower.node
+    coin = node.pay(node.new_address(), 1_000_000)
+    decoy, decoy_raw = tower.signed_trigger()
+    node.send(decoy_raw)
+    node.mine()
+    theft = [node.signed_spend(coin, node.new_address(wallet="thief"), feerate=feerate) for feerate in (10, 100)]
+    first, second = (node.rpc("decoderawtransaction", raw)["txid"] for raw in theft)
+    one = vault(first, second)
+    victim.register(one)
+    thief.register(vault(decoy, name=one["vaultId"]))  # a thief who has copied the wallet knows what it calls its vault
+    assert tower.expo.wait_for(victim.token)[0]["data"]["txid"] == decoy
+    assert victim.ack(one["vaultId"]).status == 200
+
+    node.send(theft[0])
+
+    assert tower.expo.wait_for(victim.token, 2)[1]["data"]["txid"] == first
+    assert victim.ack(one["vaultId"]).status == 200
+    node.send(theft[1])  # takes the place of the first, and is the same incident
+    tower.bwm.wait_for_event("trigger.replaced", txid=first)
+    wait_until(lambda: tower.bwm.rows("SELECT 1 FROM rewind_push WHERE txid = ?", second), "the look at the second")
+    assert victim.notifications() == []
+    assert len(tower.expo.to(victim.token)) == 2
+
+
 def test_a_wallet_of_thirty_old_vaults_registers_in_one_request(tower):
     wallet = tower.wallet()
     txid, raw = tower.signed_trigger()

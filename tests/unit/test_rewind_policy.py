@@ -45,6 +45,13 @@ def test_what_comes_back_soon_is_the_same_incident_and_what_comes_back_late_anot
     assert look(gone, is_seen=True, now=101 + GRACE_S) == Incident(2)
 
 
+def test_what_stands_beside_another_that_it_did_not_replace_is_another_incident():
+    first = look(Incident(), is_seen=True, now=0)
+    answered = acknowledge(first, Acknowledgement(), now=10)
+    assert not is_silenced(answered, look(first, is_seen=True, now=20, is_another=True))
+    assert is_silenced(answered, look(first, is_seen=True, now=20))
+
+
 def test_nothing_seen_is_no_incident():
     assert look(Incident(), is_seen=False, now=5) == Incident()
 
