@@ -10,7 +10,7 @@ import structlog
 
 from bwm.chain.block import BlockRef
 from bwm.db import watches
-from bwm.errors import BlockUnavailable, NodeRefused
+from bwm.errors import BlockUnavailable, NodeForbidden, NodeRefused
 from bwm.node.answers import Coin
 from bwm.node.bitcoind import Bitcoind
 from bwm.watch.watch import Watch, What
@@ -24,10 +24,12 @@ def given_back(node: Bitcoind, top: BlockRef, fork_height: int, breathe: Callabl
     Only blocks are read that somebody's registration stands on: what later ones spend was watched before. What these
     blocks made themselves is gone with them. ``breathe`` is called before each block. Raises NodeDown.
     """
-    newest = watches.last_registration()
+    newest = watches.last_registration() if top.height > fork_height else None
+    if newest is None or newest <= fork_height:
+        return ()
     spent: dict[bytes, Coin] = {}
     at = top
-    while newest is not None and newest > fork_height < at.height:
+    while at.height > fork_height:
         breathe()
         header = node.block_header(at.hash)
         if header is None or header.previous is None:
@@ -41,7 +43,7 @@ def given_back(node: Bitcoind, top: BlockRef, fork_height: int, breathe: Callabl
 def _spent(node: Bitcoind, block: BlockRef) -> dict[bytes, Coin]:
     try:
         return node.coins_spent(block.hash)
-    except (BlockUnavailable, NodeRefused) as error:
+    except (BlockUnavailable, NodeForbidden, NodeRefused) as error:
         log.warning("chain.given_back_unknown", height=block.height, hash=block.hash, error=str(error))
         return {}
 

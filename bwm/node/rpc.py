@@ -123,6 +123,26 @@ class Rpc:
         body = json.dumps({"jsonrpc": "1.0", "id": 0, "method": method, "params": params})
         return self._exchange((method,), talk, None)
 
+    def call_for_part(
+        self, method: str, *params: Any, keep: Callable[[dict[str, Any]], Any], timeout_s: float | None = None
+    ) -> Any:
+        """The result of one call whose answer is large: of each object in it, from the inside out, what ``keep``
+        returns is all that stays in memory. Raises NodeRefused like ``call``.
+        """
+
+        def talk(connection: RpcConnection, limit_s: float) -> Any:
+            connection.request("POST", self._path, body, _HEADERS)
+            answer = json.loads(connection.getresponse().read(), parse_float=Decimal, object_hook=part)
+            if answer.get("error") is not None:
+                raise _refusal(method, answer["error"])
+            return answer["result"]
+
+        def part(each: dict[str, Any]) -> Any:
+            return each if "error" in each or "code" in each else keep(each)
+
+        body = json.dumps({"jsonrpc": "1.0", "id": 0, "method": method, "params": params})
+        return self._exchange((method,), talk, timeout_s)
+
     def close(self) -> None:
         """Close this thread's connection. The next call opens a new one."""
         connection = self._of_thread.__dict__.pop("connection", None)

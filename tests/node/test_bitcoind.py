@@ -155,6 +155,13 @@ def test_what_a_confirmed_transaction_spends_is_told_with_its_scripts(node, bitc
     coinbase = node.rpc("getblock", block)["tx"][0]
     assert bitcoin.prevouts(block, coinbase) == ()
 
+    node.rpc("invalidateblock", block)
+    [(key, taken)] = bitcoin.coins_spent(block).items()  # of a stale block too
+    assert (outpoint_text(key), taken.sats, taken.script) == (coin, spent.sats, spent.script)
+    assert (taken.height, taken.coinbase) == (node.height, False)
+    with pytest.raises(NodeRefused):
+        bitcoin.coins_spent(UNKNOWN)
+
 
 def test_a_coin_through_its_life(node, bitcoin):
     address = node.new_address()

@@ -145,20 +145,3 @@ def test_a_theft_mined_between_the_look_up_and_the_taking_up_of_a_coin_is_found(
         new_vaults.add(database, prepared.vaults, int(time.time()))
 
     bwm.wait_for_event("trigger.confirmed", txid=theft)
-
-
-def test_a_coin_that_a_reorg_gives_back_to_a_vault_added_after_its_spend_is_watched(node, bwm, address, thief):
-    coin = node.pay(address, 1_000_000)
-    node.mine()
-    spend = node.spend(coin, node.new_address())
-    node.mine(2)
-    bwm.start()
-    bwm("add-vault", "late", "--address", address)
-    covered(bwm)
-    theft = node.signed_spend(coin, thief, feerate=50)
-
-    [mined, *_] = node.reorg(2, txs=[theft])
-
-    told = bwm.wait_for_event("trigger.confirmed", vault="late")
-    assert (told["txid"], told["block_hash"]) == (node.rpc("decoderawtransaction", theft)["txid"], mined)
-    assert told["txid"] != spend

@@ -1,8 +1,15 @@
 """When the chain changes its mind, sightings end as the new chain has them, with one event for each change."""
 
 import sqlite3
+import time
 from contextlib import closing
 
+from bwm import config
+from bwm.chain.network import network
+from bwm.daemon.connect import connect
+from bwm.daemon.registration import Wish, prepare
+from bwm.db import new_vaults
+from bwm.db.database import Database
 from regtest.node import wait_until
 
 
@@ -173,3 +180,26 @@ def test_what_stands_below_the_fork_is_not_called_gone_where_few_blocks_are_kept
     wait_for_tip(guarded, node)
 
     assert kinds(guarded, theft) == ["trigger.seen", "trigger.confirmed", "trigger.final"]
+
+
+def test_coins_that_a_reorg_gives_back_to_vaults_added_after_their_spend_are_watched(node, bwm, thief):
+    addresses = [node.new_address() for _ in range(2)]
+    coins = [node.pay(address, 1_000_000) for address in addresses]
+    node.mine()
+    for coin in coins:
+        node.spend(coin, node.new_address())
+    node.mine(2)
+    bwm.start()
+    bwm("add-vault", "watched", "--address", addresses[0])
+    wait_until(lambda: bwm.status()["covered"], "the vault to be taken up")
+    settings = config.load(bwm.config)
+    looked_up = prepare([Wish("looked up", addresses=(addresses[1],))], network("regtest"), connect(settings))
+
+    [mined, *_] = node.reorg(2, txs=[node.signed_spend(coin, thief, feerate=50) for coin in coins])
+    wait_for_tip(bwm, node)
+    database = Database(settings.database_url, settings.network)
+    with database.connection():
+        new_vaults.add(database, looked_up.vaults, int(time.time()))
+
+    for name in ("watched", "looked up"):
+        assert bwm.wait_for_event("trigger.confirmed", vault=name)["block_hash"] == mined
