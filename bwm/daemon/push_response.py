@@ -64,12 +64,13 @@ class ResponsePusher:
         self._tries: dict[int, _Try] = {}
 
     def guard_facts(self, order: DueOrder) -> GuardFacts:
-        """How things stand for the guard of an order. Raises NodeError."""
+        """How things stand for the guard of an order. Raises NodeError.
+
+        A tower that was just started and has not caught up yet is not blind: it waits, and nothing is called off.
+        """
         true = set()
         if order.trigger_txid and stands(self._node, order.vault, order.trigger_txid, ()) is False:
             true.add("vanished")
-        if self._obstacle():
-            true.add("blind")
         facts = guard_facts(order.decision, self._network, self._clock.now())
         return replace(facts, true=facts.true | true, on_hold=False)  # a hold is told, and waited for, once it is taken
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from bwm.db import cursor, sightings, watches
-from bwm.errors import NodeRefused
+from bwm.errors import NodeForbidden, NodeRefused
 from bwm.node.bitcoind import Bitcoind
 from bwm.watch.sighting import AWAY, Sighting
 from bwm.watch.watch import Family, What
@@ -13,7 +13,8 @@ def stands(node: Bitcoind, vault: str | None, txid: str, own: Collection[str]) -
     """Whether the trigger's transaction, or another that moves the vault's coins, is in the mempool or the chain.
 
     ``own``: txids of the response itself, which moves them too. None when it cannot be told now: a node without an
-    index finds a mined transaction only by its block, and a block that was not read yet may hold it. Raises NodeError.
+    index finds a mined transaction only by its block, and a block that was not read yet may hold it; and one that was
+    just started reads its mempool from disk for a while. Raises NodeError.
     """
     tip = node.tip()
     if node.transaction(txid) is not None:
@@ -24,7 +25,14 @@ def stands(node: Bitcoind, vault: str | None, txid: str, own: Collection[str]) -
         return True
     if any(spender not in own for spender in node.spent_in_mempool(_coins_taken(vault, txid)).values()):
         return True  # by one that was not seen so far
-    return False if tip == cursor.at() == node.tip() else None
+    return False if _mempool_is_loaded(node) and tip == cursor.at() == node.tip() else None
+
+
+def _mempool_is_loaded(node: Bitcoind) -> bool:
+    try:
+        return node.mempool_is_loaded()
+    except NodeForbidden:
+        return True  # not allowed to know
 
 
 def _coins_taken(vault: str | None, txid: str) -> list[bytes]:

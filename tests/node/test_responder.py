@@ -59,6 +59,28 @@ class Meanwhile:
         return answer
 
 
+class LoadingNode:
+    """A node that was just started and still reads its mempool from disk: nothing is in it yet."""
+
+    def __init__(self, node):
+        self._node = node
+
+    def __getattr__(self, name):
+        return getattr(self._node, name)
+
+    def mempool_is_loaded(self):
+        return False
+
+    def transaction(self, txid, block_hash=None):
+        return self._node.transaction(txid, block_hash) if block_hash else None
+
+    def spent_in_mempool(self, outpoints):
+        return {}
+
+    def raw_transactions(self, txids):
+        return {}
+
+
 class Tower:
     """A vault, its ladder, and the loops of a daemon in the test's own hands."""
 
@@ -390,6 +412,25 @@ def test_what_the_node_may_not_be_asked_for_is_told_and_keeps_no_other_response_
     assert {step.txid for step in steps} & node.mempool()
     assert tower.turn()[-1] == "sent"
     assert tower.sent
+
+
+def test_a_node_that_still_loads_its_mempool_calls_no_response_off(tower):
+    tower.node.send(tower.vault.unvault.hex)
+    tower.turn()
+    theft = next(event for event in journal.read(kind="trigger") if event.trigger_kind == "txid")
+    write_decision(tower.database, theft.seq, guard=Guard(unless=("vanished",)))
+    tower.responder = tower.make_responder(node=LoadingNode(connect(tower.settings)))
+    assert "called_off" not in tower.turn(2)
+    tower.responder = tower.make_responder()
+    assert tower.turn()[-1] == "sent"
+
+
+def test_a_tower_that_was_just_started_calls_no_response_off_for_being_blind(tower):
+    rob(tower, guard=Guard(unless=("blind",)))
+    tower.words = "bwm has not caught up with the chain yet"
+    assert "called_off" not in tower.turn(2)
+    tower.words = None
+    assert tower.turn()[-1] == "sent"
 
 
 def test_a_coin_that_bwm_never_saw_and_that_is_gone_is_told_as_lost_and_not_as_a_fee_too_high(tower, node):
