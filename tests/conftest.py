@@ -50,13 +50,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The long campaign runs each row of the table of faults five times; where no dice are thrown, on new chains."""
     if rows_of(f"::{metafunc.function.__name__}") and "dice" not in metafunc.fixturenames:
         metafunc.fixturenames.append("run")
-        metafunc.parametrize("run", [1, *LONG_RUNS], indirect=True, ids=lambda run: f"run{run}")
+        metafunc.parametrize("run", [1, *LONG_RUNS], indirect=True, ids=lambda run: f"run{run}", scope="module")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(request: pytest.FixtureRequest) -> int:
-    """Which run of a row this is."""
-    number: int = request.param
+    """Which run of a row this is. What the tests of a module share is made anew for each: it asks for this."""
+    number: int = getattr(request, "param", 1)
     return number
 
 

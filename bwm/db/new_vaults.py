@@ -11,7 +11,7 @@ from itertools import count, islice
 from operator import itemgetter
 from typing import Any
 
-from bwm.db import raw, settings
+from bwm.db import raw, settings, watched_keys
 from bwm.db.database import Database
 from bwm.db.guardians import Sees, everything
 from bwm.db.schema import Guardian
@@ -52,16 +52,17 @@ def add(
             _triggers(vaults, ids, first_id, now),
             lambda written: on_progress(10 + 35 * written / total),
         )
-        _write(
-            "INSERT INTO watch (key, what, trigger_id, sats) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            ((key, what, first_id + number, sats) for key, what, number, sats in watches),
-            lambda written: on_progress(45 + 45 * written / len(watches)),
-        )
-        _write(
-            """INSERT INTO watch (key, what, trigger_id, sats, branch, position) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT DO NOTHING""",
-            ((key, what, first_id + number, *rest) for key, what, number, *rest in ranged),
-        )
+        with _index_made_last(len(watches) + len(ranged), database):
+            _write(
+                "INSERT INTO watch (key, what, trigger_id, sats) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                ((key, what, first_id + number, sats) for key, what, number, sats in watches),
+                lambda written: on_progress(45 + 45 * written / len(watches)),
+            )
+            _write(
+                """INSERT INTO watch (key, what, trigger_id, sats, branch, position) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING""",
+                ((key, what, first_id + number, *rest) for key, what, number, *rest in ranged),
+            )
         settings.next_generation()
     on_progress(100)
 
@@ -78,6 +79,22 @@ def _prepared_for(triggers: int, database: Database) -> Iterator[None]:
         yield
     finally:
         raw.run("PRAGMA foreign_keys = on")
+
+
+@contextmanager
+def _index_made_last(rows: int, database: Database) -> Iterator[None]:
+    """Where more is added to the watch list than it holds, its index by trigger is sorted once, after all rows.
+
+    They come in the order of their keys, so each would have to find a place of its own in it: twice the work. Call
+    inside a transaction, with which the index comes back if anything fails.
+    """
+    if not database.path or rows <= max(_MANY, watched_keys.count()):
+        yield
+        return
+    [[made]] = raw.rows("SELECT sql FROM sqlite_master WHERE name = 'watch_trigger_id'")
+    raw.run("DROP INDEX watch_trigger_id")
+    yield
+    raw.run(made)
 
 
 def _watches(vaults: Iterable[NewVault]) -> Iterator[_Row]:

@@ -15,7 +15,7 @@ RIVALS = {"X": "A"}  # what moves without a signal spends the coin of the lock, 
 
 
 @pytest.fixture(scope="module")
-def stage(bitcoind: Path) -> Iterator[Stage]:
+def stage(bitcoind: Path, run: int) -> Iterator[Stage]:
     with set_stage(bitcoind) as stage:
         yield stage
 

@@ -5,15 +5,18 @@ import os
 from regtest.node import wait_until
 
 VAULTS, EACH = 100, 300
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
 
 
 def test_a_theft_among_thousands_of_triggers_is_told_to_its_own_vault(node, bwm, coin, thief):
     rows = [f"v{n},{os.urandom(32).hex()}:0" for n in range(VAULTS) for _ in range(EACH)]
     rows.insert(len(rows) // 2, f"v7,{coin}")
     bwm.start()
+    indexes = bwm.rows(INDEXES)
 
     done = bwm("add-vault", "--from-file", "-", stdin="\n".join(["name,outpoint", *rows]))
 
+    assert bwm.rows(INDEXES) == indexes
     assert f"Added {VAULTS - 20} other vaults: {(VAULTS - 20) * EACH} triggers." in done.stdout
     assert bwm.status()["triggers"] == len(rows)
     wait_until(lambda: bwm.status()["covered"], "the new vaults to be watched")

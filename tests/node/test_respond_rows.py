@@ -78,7 +78,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def open_stage(bitcoind) -> Iterator[Callable[..., Stage]]:
+def open_stage(bitcoind, run) -> Iterator[Callable[..., Stage]]:
     """A stage by the options of its node; the same for the same."""
     with ExitStack() as on:
 
