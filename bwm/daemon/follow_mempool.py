@@ -105,7 +105,7 @@ class MempoolFollower:
             part = fresh[start : start + _AT_ONCE]
             self.meet(part)
             self._known.update(part)
-            if not breathe():
+            if not breathe() or self._node.tip() != at:  # a block does not wait until a full mempool was looked at
                 return False
         self._miss(present, at)
         self._second_reading.read(present, self.meet)

@@ -1,19 +1,22 @@
 """Alerts: one case each, opened once and kept up to date, and who is told of them. For their answers see answers.py."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from peewee import fn
 
-from bwm.db import outbox, schema
+from bwm.db import outbox, raw, schema
 from bwm.errors import UsageError
 from bwm.event import alert_id
 from bwm.hold import QuietHours
 from bwm.order import Place, Rung, place_on_ladder
 from bwm.plan import AlertChange
 from bwm.severity import Severity
+
+_AT_ONCE = 500  # alerts in one query: below SQLite's limit on variables
 
 OPEN, ACKNOWLEDGED, RESOLVED = "open", "acknowledged", "resolved"
 
@@ -173,9 +176,14 @@ def count_open() -> int:
     return int(schema.Alert.select(fn.COUNT(schema.Alert.id)).where(shown).scalar())
 
 
-def listed(state: str | None = None, *, hidden: bool = True) -> list[schema.Alert]:
-    """Alerts, oldest first; all of them or those in one state. Not ``hidden``: as they may be shown to anybody."""
+def listed(state: str | None = None, *, hidden: bool = True, of_id: str | None = None) -> list[schema.Alert]:
+    """Alerts, oldest first; all of them, those in one state, or the one of an id (whole).
+
+    Not ``hidden``: as they may be shown to anybody.
+    """
     query = schema.Alert.select().order_by(schema.Alert.created_at, schema.Alert.event)
+    if of_id is not None:
+        query = query.where(schema.Alert.id == of_id)
     if not hidden:
         query = query.where(schema.Alert.hidden_from.is_null() | (schema.Alert.state != OPEN))
     return list(query.where(schema.Alert.state == state) if state else query)
@@ -184,6 +192,18 @@ def listed(state: str | None = None, *, hidden: bool = True) -> list[schema.Aler
 def of_ids(ids: Iterable[str]) -> list[schema.Alert]:
     """Alerts by their ids, as far as there are any."""
     return list(schema.Alert.select().where(schema.Alert.id.in_(list(ids))))
+
+
+def with_owners(found: Iterable[Any]) -> Iterator[tuple[Any, str | None, str | None]]:
+    """Alerts, each with the names of the vault and of the guardian that it is about."""
+    rest = iter(found)
+    while part := list(islice(rest, _AT_ONCE)):
+        sql = f"""
+            SELECT alert.id, event.vault, event.guardian FROM alert JOIN event ON event.seq = alert.event_id
+            WHERE alert.id IN ({", ".join("?" * len(part))})
+        """  # noqa: S608 (question marks)
+        owners = {row[0]: row[1:] for row in raw.rows(sql, *(alert.id for alert in part))}
+        yield from ((alert, *owners[alert.id]) for alert in part)
 
 
 def is_answered(alert: Any) -> bool:

@@ -8,12 +8,12 @@ from bwm.api.problems import Problem
 from bwm.api.v1 import schemas
 from bwm.api.v1.numbers import numbers_of
 from bwm.api.v1.operation import USUAL, Call, Operation, Reply, Surroundings, listing, page
-from bwm.api.v1.operations.common import nothing, sees
+from bwm.api.v1.operations.common import nothing
 from bwm.api.v1.operations.events import NUMBERED
 from bwm.api.v1.shape import Field
 from bwm.daemon.alert_facts import described
 from bwm.daemon.answering import Answering, CodeRefused
-from bwm.db import alerts, journal
+from bwm.db import alerts
 from bwm.db.answers import Outcome
 from bwm.db.tokens import Holder
 
@@ -22,7 +22,9 @@ _RESULTS = {Outcome.DONE: "acknowledged", Outcome.ALREADY: "already", Outcome.GR
 
 def seen_alerts(holder: Holder, found: Iterable[Any]) -> Iterator[Any]:
     """Those that the token may see."""
-    return (alert for alert in found if sees(holder, journal.get(alert.event_id)))
+    if holder.sees_all:
+        return iter(found)
+    return (alert for alert, vault, guardian in alerts.with_owners(found) if holder.sees(vault, guardian))
 
 
 def _list(around: Surroundings, call: Call) -> Reply:
@@ -35,8 +37,7 @@ def _list(around: Surroundings, call: Call) -> Reply:
 
 
 def _show(around: Surroundings, call: Call) -> Reply:
-    found = [alert for alert in alerts.listed(hidden=False) if alert.id == call.path["id"]]
-    for alert in seen_alerts(call.holder, found):
+    for alert in seen_alerts(call.holder, alerts.listed(hidden=False, of_id=call.path["id"])):
         return Reply(_shown(around, alert, call.holder))
     raise nothing()
 

@@ -1,5 +1,6 @@
 """Vaults: seen, added, removed."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,12 +75,17 @@ _FIELDS = (
     Field("tags", "texts", "Words to find it by.", pattern="[A-Za-z0-9._-]{1,64}", items=20),
 )
 
-_OF_DESCRIPTOR = 2000  # scripts that are watched of one, about
+_OF_BRANCH = 2000  # scripts of a descriptor's branch that are looked for
+_BRANCHES = re.compile(r"<([^<>]*)>")  # BIP 389
 
 
 def _triggers_of(body: Mapping[str, Any]) -> int:
     single = sum(len(body.get(name, ())) for name in ("txids", "outpoints", "addresses"))
-    return single + _OF_DESCRIPTOR * len(body.get("descriptors", ()))
+    return single + _OF_BRANCH * sum(map(_branches, body.get("descriptors", ())))
+
+
+def _branches(descriptor: str) -> int:
+    return max((part.count(";") + 1 for part in _BRANCHES.findall(descriptor)), default=1)
 
 
 OPERATIONS = (
