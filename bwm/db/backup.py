@@ -77,15 +77,18 @@ def _refuse_foreign(backup: Path, network: str) -> None:
 
 
 def _move_aside(path: Path) -> Path | None:
-    """Keep what is there, with the write-ahead log that belongs to it: it may be all that is left of the last days."""
-    if not path.exists():
-        return None
-    aside = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.before-restore-{n}")).exists())
+    """Keep what is there, with the write-ahead log that belongs to it: it may be all that is left of the last days.
+
+    A log without its database too, for SQLite would take it for that of whatever lies beside it.
+    """
+    names = (path.with_name(f"{path.name}.before-restore-{n}") for n in count(1))
+    aside = next(name for name in names if not (name.exists() or Path(f"{name}-wal").exists()))
+    was_there = path.exists()
     for suffix in ("", "-wal"):
         if (old := Path(f"{path}{suffix}")).exists():
             old.rename(f"{aside}{suffix}")
     Path(f"{path}-shm").unlink(missing_ok=True)
-    return aside
+    return aside if was_there else None
 
 
 def _copy(path: Path, part: Path) -> None:

@@ -69,3 +69,19 @@ def test_a_damaged_backup_changes_nothing(tmp_path):
     with pytest.raises(DatabaseTrouble, match="could not be restored"):
         restore(tmp_path / "backup", tmp_path / "bwm.sqlite", "regtest")
     assert mark_of(tmp_path / "bwm.sqlite") == "mine"
+
+
+def test_the_log_of_a_database_that_is_no_more_is_not_read_into_the_restored_one(tmp_path):
+    path, wal = tmp_path / "bwm.sqlite", tmp_path / "bwm.sqlite-wal"
+    back_up(made(path, "old"), tmp_path / "backup")
+    with closing(sqlite3.connect(path)) as open_one:
+        open_one.execute("UPDATE setting SET value = 'new' WHERE name = 'mark'")
+        open_one.commit()
+        left = wal.read_bytes()  # as a kill leaves it
+    path.unlink()
+    wal.write_bytes(left)
+
+    restore(tmp_path / "backup", path, "regtest")
+
+    assert mark_of(path) == "old"
+    assert (tmp_path / "bwm.sqlite.before-restore-1-wal").read_bytes() == left
