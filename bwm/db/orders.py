@@ -42,7 +42,11 @@ class Due:
 
 
 def due(actions: Collection[str], now: int, busy: Collection[str] = (), at_most: int = 8) -> list[Due]:
-    """Orders of these actions that are due, the oldest first, but for targets that are at work."""
+    """Orders of these actions that are due, the oldest first, but for targets that are at work.
+
+    Of more than ``at_most`` those that fell due first: what waits for a person, and is put off again and again, must
+    not hide what came later and waits for nobody.
+    """
     # Asked every second, and nearly always for nothing: to make the query below takes a hundred times as long as this.
     if not raw.rows("SELECT 1 FROM outbox WHERE decision_id IS NOT NULL AND due_at <= ? LIMIT 1", now):
         return []
@@ -50,8 +54,9 @@ def due(actions: Collection[str], now: int, busy: Collection[str] = (), at_most:
     wanted = table.action.in_(list(actions)) & table.state.in_(_CLAIMABLE) & (table.due_at <= now)
     if busy:
         wanted &= table.target.not_in(list(busy))
-    rows: Any = table.select(table, schema.Decision).join(schema.Decision).where(wanted).order_by(table.id)
-    return [read(row) for row in rows.limit(at_most)]
+    rows: Any = table.select(table, schema.Decision).join(schema.Decision).where(wanted)
+    first = list(rows.order_by(table.due_at, table.id).limit(at_most))
+    return [read(row) for row in sorted(first, key=lambda row: int(row.id))]
 
 
 def any_silent(now: int) -> bool:

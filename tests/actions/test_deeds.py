@@ -22,7 +22,7 @@ from bwm.event import fact_key
 from bwm.order import LEASE_S
 from bwm.plan import AlertChange, Changes, plan_operation
 from bwm.policy.condition import InFlight
-from bwm.policy.rule import DeedStep, Limit
+from bwm.policy.rule import DeedStep, Limit, Policy
 from bwm.secret import Secret
 from bwm.severity import Severity
 from regtest.node import wait_until
@@ -205,6 +205,20 @@ def test_what_needs_approval_waits_for_a_person(house, program, tmp_path, clock,
     assert (tmp_path / "runs").exists() == runs
     waits = not answers and not after_s
     assert ("hook.dropped" in home.kinds()) == (not runs and not waits)
+
+
+def test_what_waits_for_a_person_hides_nothing_that_waits_for_nobody(house, program, tmp_path, clock):
+    siren = program(f"#!/bin/sh\necho ran >> {tmp_path}/runs\n")
+    asking = Policy("asking", "1", ("trigger.seen",), None, (hook("/none", approval_s=86_400),))
+    home = house(asking, Policy("siren", "1", ("trigger.confirmed",), None, (hook(siren),)))
+    for number in range(40):  # a thief's small change
+        home.tell(replace(THEFT, key=fact_key(number), txid=f"{number:064}"))
+    home.work(8, 1)
+
+    home.tell(replace(THEFT, key=fact_key("the theft"), kind="trigger.confirmed"))
+    home.work(12, 1)
+
+    assert (tmp_path / "runs").exists()
 
 
 def test_a_limit_and_a_window_count_what_the_journal_holds(house, clock):
