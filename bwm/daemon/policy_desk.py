@@ -14,12 +14,14 @@ from bwm.plan import AlertChange, Changes, case_of
 from bwm.plan_policies import PolicyFacts, VaultSpend, plan_policies
 from bwm.policy.announcement import Spend
 from bwm.policy.judge import faulty
-from bwm.policy.reach import concerned, limit_s, window_s
+from bwm.policy.reach import concerned, limit_s, looks_around, window_s
 from bwm.policy.rule import Policy
 from bwm.severity import Severity
 from bwm.watch.watch import Watch, What
 
 log = structlog.get_logger()
+
+_FEW = 100  # vaults and guardians whose past is read by their names
 
 
 class PolicyDesk:
@@ -47,7 +49,7 @@ class PolicyDesk:
             tags=watches.tags_of(names),
             spends=spends_of(spends, changes, [one.met_by for one in announced if one.met_by]),
             announcements=announced,
-            history=journal.lately(now - reach_s) if reach_s else (),
+            history=journal.lately(now - reach_s, _owners(changes.events, policies)) if reach_s else (),
             acted=decisions.acted_since(now - bound_s) if bound_s else {},
             blind=blindness.is_blind(),
         )
@@ -75,6 +77,14 @@ def judged(desk: PolicyDesk, database: Database, changes: Changes, now: int) -> 
 
 def _vaults(events: Iterable[Event]) -> list[str]:
     return sorted({event.vault for event in events if event.vault})
+
+
+def _owners(events: Sequence[Event], policies: Iterable[Policy]) -> set[str] | None:
+    """Of whose past policies must know; None: everybody's. What others journal by the thousand is then passed over."""
+    owners = {event.vault or event.guardian for event in events}
+    if None in owners or len(owners) > _FEW or looks_around(policies):
+        return None
+    return {owner for owner in owners if owner}
 
 
 def _txids(events: Iterable[Event]) -> list[str]:

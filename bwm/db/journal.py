@@ -1,7 +1,7 @@
 """The journal: every fact once, in the order in which it was learned."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from peewee import fn
@@ -55,10 +55,13 @@ def _hidden() -> list[int]:
     return [int(row.event_id) for row in rows]
 
 
-def lately(since: int, at_most: int = 20_000) -> tuple[Event, ...]:
-    """The latest events from ``since`` on (unix seconds), the oldest first."""
+def lately(since: int, owners: Collection[str] | None = None, at_most: int = 20_000) -> tuple[Event, ...]:
+    """The latest events from ``since`` on (unix seconds), the oldest first; of these vaults and guardians, or all."""
     table = schema.Event
-    rows = table.select().where(table.at >= since).order_by(table.seq.desc()).limit(at_most)
+    wanted = table.at >= since
+    if owners is not None:
+        wanted &= table.vault.in_(list(owners)) | table.guardian.in_(list(owners))
+    rows = table.select().where(wanted).order_by(table.seq.desc()).limit(at_most)
     return tuple(_event(row) for row in reversed(list(rows)))
 
 

@@ -25,6 +25,11 @@ def window_s(policies: Iterable[Policy]) -> int:
     return max((_window(policy.when) for policy in policies if policy.when), default=0)
 
 
+def looks_around(policies: Iterable[Policy]) -> bool:
+    """Whether one of them looks in the journal for more than what happened to the event's own vault or guardian."""
+    return any(_looks_around(policy.when) for policy in policies if policy.when)
+
+
 def limit_s(policies: Iterable[Policy]) -> int:
     """The longest window in seconds over which one of them is limited; 0: none is."""
     return max((policy.limit.within_s for policy in policies if policy.limit), default=0)
@@ -49,3 +54,18 @@ def _window(condition: Condition) -> int:
         case Not():
             return _window(condition.part)
     return 0
+
+
+def _looks_around(condition: Condition) -> bool:
+    match condition:
+        case Vaults():
+            return True
+        case InFlight():
+            return bool(condition.vaults)
+        case Count():
+            return condition.everywhere
+        case AtLeast():
+            return any(_looks_around(part) for part in condition.of)
+        case Not():
+            return _looks_around(condition.part)
+    return False

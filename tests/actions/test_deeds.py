@@ -235,6 +235,19 @@ def test_a_limit_and_a_window_count_what_the_journal_holds(house, clock):
     assert schema.Decision.select().count() == 4, "what is an hour old is not in flight"
 
 
+def test_what_others_journal_by_the_thousand_hides_nothing_of_a_vaults_own_past(house, clock):
+    home = house(policy(DeedStep("hook", "/none"), when=InFlight(1000, 600)))
+    home.tell(replace(THEFT, key=fact_key("half of it"), at=clock.now(), txid="11" * 32))
+    noise = {"kind": "trigger.seen", "at": clock.now(), "network": "regtest", "vault": "noise", "reason": ""}
+    for start in range(0, 20_000, 500):
+        with home.database.transaction():
+            schema.Event.insert_many([{**noise, "key": f"{start + number}"} for number in range(500)]).execute()
+
+    home.tell(replace(THEFT, key=fact_key("the rest"), at=clock.now(), txid="22" * 32))
+
+    assert schema.Order.select().where(schema.Order.action == "hook").count() == 1
+
+
 def test_a_fault_in_policies_is_told_and_takes_no_alert_along(house, clock, monkeypatch):
     def break_down(changes: Changes, now: int) -> Changes:
         raise ZeroDivisionError
