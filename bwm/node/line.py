@@ -91,9 +91,10 @@ class Line:
         try:
             parts = _receive(self._socket)
         except zmq.Again:
-            parts = None
-        messages = list(self._read_monitor()) if parts is None or time.monotonic() >= self._look_at else []
-        return messages if parts is None else messages + self._read_parts(parts)
+            return list(self._read_monitor())
+        if time.monotonic() < self._look_at:
+            return self._read_parts(parts)
+        return [*self._read_monitor(), *self._read_parts(parts)]
 
     def _read_monitor(self) -> Iterator[FeedMessage]:
         self._look_at = time.monotonic() + WAIT_MS / 1000
@@ -116,13 +117,14 @@ class Line:
             self._drop(error)
             return []
         self.last_message_at = time.monotonic()
-        before = [] if follows(counter, self._counters.get(topic)) else self._read_break(topic, counter)
+        messages = [] if follows(counter, self._counters.get(topic)) else self._read_break(topic, counter)
         self._counters[topic] = counter
-        return [*before, message]
+        messages.append(message)
+        return messages
 
     def _read_break(self, topic: str, counter: int) -> list[FeedMessage]:
         """Why a message does not follow on the one before: a new connection counts from anew, or some were lost."""
-        messages = list(self._read_monitor())
+        messages: list[FeedMessage] = list(self._read_monitor())
         if not follows(counter, self._counters.get(topic)):
             self.gaps += 1
             messages.append(Gap(topic))

@@ -20,6 +20,7 @@ from bwm.node.feed import Feed
 from bwm.node.frames import FeedMessage, RawTx
 
 _WAIT_MS = 500
+_REST_S = 1.0  # so often the daemon's loop looks at what is not urgent
 _WATCHED = 1_000
 
 Heard = list[tuple[float, bytes]]  # by the monotonic clock, which all processes share
@@ -57,7 +58,7 @@ def deciding(url: str, heard: Heard, is_over: Callable[[], bool]) -> None:
     messages = FeedQueue(is_urgent)
     feed = Feed({"rawtx": url}, messages.put)
     feed.start()
-    while messages.take(_WAIT_MS / 1000) or not is_over():
+    while messages.take(_REST_S) or not is_over():
         pass
     feed.stop()
 
