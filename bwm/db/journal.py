@@ -36,16 +36,37 @@ def read(
     What must not be seen by whoever forces somebody is left out, until somebody else has acknowledged it.
     """
     table = schema.Event
+    wanted = _wanted(after_seq, vault, kind)
+    if since is not None:
+        wanted &= table.at >= since
+    return [_event(row) for row in table.select().where(wanted).order_by(table.seq).limit(limit)]
+
+
+def owners(
+    after_seq: int, limit: int, vault: str | None = None, kind: str | None = None
+) -> list[tuple[int, str | None, str | None]]:
+    """The numbers of the same events, each with its vault and guardian: all that is read of what others may not see."""
+    table = schema.Event
+    rows: Any = table.select(table.seq, table.vault, table.guardian).where(_wanted(after_seq, vault, kind))
+    return list(rows.order_by(table.seq).limit(limit).tuples())
+
+
+def of_seqs(seqs: Collection[int]) -> list[Event]:
+    """Events by their numbers, in order."""
+    table = schema.Event
+    return [_event(row) for row in table.select().where(table.seq.in_(list(seqs))).order_by(table.seq)]
+
+
+def _wanted(after_seq: int, vault: str | None, kind: str | None) -> Any:
+    table = schema.Event
     wanted = table.seq > after_seq
     if secret := _hidden():
         wanted &= table.seq.not_in(secret)
-    if since is not None:
-        wanted &= table.at >= since
     if vault is not None:
         wanted &= (table.vault == vault) | (table.guardian == vault)
     if kind is not None:
         wanted &= (table.kind == kind) | table.kind.startswith(f"{kind}.")
-    return [_event(row) for row in table.select().where(wanted).order_by(table.seq).limit(limit)]
+    return wanted
 
 
 def _hidden() -> list[int]:

@@ -1,10 +1,13 @@
 """How much work one request to the API may make: little, whatever there is of others'."""
 
+from dataclasses import replace
+
 import pytest
 
 from bwm.api.v1.operations import OPERATIONS
 from bwm.api.v1.operations.alerts import seen_alerts
-from bwm.db import alerts, schema
+from bwm.api.v1.operations.events import events_after
+from bwm.db import alerts, journal, schema
 from bwm.db.tokens import Holder
 
 ALICE = Holder("1", "alice", frozenset({"read"}), ("alice-*",))
@@ -31,6 +34,15 @@ def test_who_may_see_little_has_not_each_alert_of_others_looked_up_by_itself(dat
         schema.proxy.connection().set_trace_callback(None)
     assert seen == [f"{700:010}"]
     assert len(asked) < 10
+
+
+def test_who_may_see_little_has_only_that_read_of_the_journal(database, of_others, monkeypatch):
+    read = []
+    monkeypatch.setattr(journal, "_event", lambda row: read.append(row.seq) or row)
+    assert [event.seq for event in events_after(ALICE, 0, 50)] == [700]
+    assert read == [700]
+    assert events_after(ALICE, 700, 50) == []
+    assert [event.seq for event in events_after(replace(ALICE, owners=("*",)), 3, 2)] == [4, 5]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from bwm.api.v1.operation import NAME, USUAL, Call, Reply, Surroundings, page
 from bwm.api.v1.shape import Field
 from bwm.db.tokens import Holder
 from bwm.errors import NodeError, UsageError
-from bwm.event import Event
 
 AFTER_NAME = Field("after", "text", "Those behind this name: `next` of the page before.", pattern=NAME.pattern)
 AFTER_NUMBER = Field("after", "whole", "Those behind this number: `next` of the page before.")
@@ -51,11 +50,6 @@ def check_seen(holder: Holder, name: str) -> None:
     """Raise Problem 403 for the name of something new that is none of the names that the token is for."""
     if not holder.sees(name):
         raise Problem(403, f"This token is for names like {', '.join(holder.owners)}.")
-
-
-def sees(holder: Holder, event: Event) -> bool:
-    """Whether the token may learn of an event."""
-    return holder.sees(event.vault, event.guardian)
 
 
 def page_by_name(call: Call, items: list[dict[str, Any]]) -> Reply:
