@@ -14,7 +14,7 @@ from bwm.watch.sighting import AWAY
 
 _READ_UP_TO = "rewind_read_up_to"  # the number of the last event that was looked at
 _LEASE_S = 60
-_AT_ONCE = 400  # vaults looked at in one transaction
+_AT_ONCE = 400  # of anything named in one query
 
 _GONE = ", ".join(f"'{status}'" for status in AWAY)
 
@@ -124,10 +124,11 @@ def _tell(device: Any, sighted: Mapping[str, bool], incident: Incident, now: int
         if carried != answered:
             put_acknowledgement(device.id, carried)
         answered = carried
-    gone = [txid for txid, is_here in sighted.items() if not is_here]
-    RewindPush.delete().where((RewindPush.device == device.id) & RewindPush.txid.in_(gone)).execute()
-    due_at = None if device.retired_at is not None or rewind.is_silenced(answered, incident) else now
     known = {row.txid: row for row in RewindPush.select().where(RewindPush.device == device.id)}
+    gone = [row.id for txid, row in known.items() if not sighted.get(txid, True)]
+    for start in range(0, len(gone), _AT_ONCE):
+        RewindPush.delete().where(RewindPush.id.in_(gone[start : start + _AT_ONCE])).execute()
+    due_at = None if device.retired_at is not None or rewind.is_silenced(answered, incident) else now
     for txid in (txid for txid, is_here in sighted.items() if is_here):
         if txid not in known:
             RewindPush.create(device=device.id, txid=txid, detected_at=now, due_at=due_at)

@@ -103,12 +103,7 @@ def add(watches: Iterable[nouns.Watch]) -> None:
 
 def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
     """What a plan must know of some vaults, by name."""
-    wanted = list(names)
-    query = [
-        vault
-        for start in range(0, len(wanted), _AT_ONCE)
-        for vault in Vault.select().where(Vault.name.in_(wanted[start : start + _AT_ONCE]))
-    ]
+    query = _vaults(names)
     guardians = protection.guardians_of(query)
     return {
         vault.name: VaultFacts(
@@ -118,9 +113,18 @@ def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
     }
 
 
+def _vaults(names: Iterable[str]) -> list[Vault]:
+    wanted = list(names)
+    return [
+        vault
+        for start in range(0, len(wanted), _AT_ONCE)
+        for vault in Vault.select().where(Vault.name.in_(wanted[start : start + _AT_ONCE]))
+    ]
+
+
 def tags_of(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The tags of some vaults, by name."""
-    return {vault.name: tuple(tags(vault)) for vault in Vault.select().where(Vault.name.in_(list(names)))}
+    return {vault.name: tuple(tags(vault)) for vault in _vaults(names)}
 
 
 def vault_depths() -> dict[str, int]:

@@ -152,7 +152,19 @@ _FOLLOWED = frozenset(
 
 
 _IN_OWN_WORDS = frozenset(
-    ("guardian", "response", "announcement", "policy", "hook", "webhook", "plugin", "drill", "alert", "deadman")
+    (
+        "guardian",
+        "vault",
+        "response",
+        "announcement",
+        "policy",
+        "hook",
+        "webhook",
+        "plugin",
+        "drill",
+        "alert",
+        "deadman",
+    )
 )
 """Families whose events have a reason that says more than a sentence for all of their kind can."""
 
