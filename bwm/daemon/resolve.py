@@ -11,6 +11,8 @@ from bwm.node.bitcoind import Bitcoind
 from bwm.watch.scan import Found
 from bwm.watch.watch import Watch, What
 
+_FEW = 20  # transactions of a block that the node is asked of one by one: for each it reads the whole block
+
 
 class Speaking:
     """The transactions of a pool that carry a valid signal, of whatever guardian, and the coins that they spend."""
@@ -21,6 +23,9 @@ class Speaking:
         self._txs = speaking if self._triggers else []
         self.txids = frozenset(tx.txid for tx in self._txs)
         self.spent_scripts: dict[bytes, bytes | None] = {}
+        if block_hash is not None and len(self._txs) > _FEW:
+            self.spent_scripts = _spent_in(node, self._txs, block_hash)
+            return
         for tx in self._txs:
             self.spent_scripts.update(spent_scripts(node, tx, block_hash))
 
@@ -60,6 +65,16 @@ def spent_scripts(node: Bitcoind, tx: Tx, block_hash: str | None) -> dict[bytes,
             return {item.spends: None for item in tx.inputs}
         return {item.spends: output.script for item, output in zip(tx.inputs, prevouts, strict=True)}
     return _unmined(node, tx)
+
+
+def _spent_in(node: Bitcoind, txs: Iterable[Tx], block_hash: str) -> dict[bytes, bytes | None]:
+    """The same of many transactions of a block, asked in one question: anybody can fill a block with signals."""
+    try:
+        coins = node.coins_spent(block_hash)
+    except (BlockUnavailable, NodeRefused):
+        coins = {}
+    spends = [item.spends for tx in txs if not tx.is_coinbase for item in tx.inputs]
+    return {key: coins[key].script if key in coins else None for key in spends}
 
 
 def _unmined(node: Bitcoind, tx: Tx) -> dict[bytes, bytes | None]:
