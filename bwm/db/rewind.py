@@ -19,6 +19,12 @@ TAG = "rewind"
 
 _AT_ONCE = 400  # names in one query: below SQLite's limit on variables
 
+MOST_OF_TXID = 200
+"""Vaults that may wait for one transaction: all of them are told in one step when it comes, and others wait for that."""
+
+MOST_OF_VAULT = 200
+"""Devices of one vault, for the same reason."""
+
 
 class TooMuch(UsageError):
     """More than one device, or this tower, may have watched."""
@@ -119,6 +125,7 @@ def register(
     numbers = {rows[one.wallet_id].id: one.number for one in wanted.values()}
     if _put_devices(numbers, device, now, bool(known)) or watches_more:
         _refuse_too_much(device, quota)
+        _refuse_crowds([txid for one in wanted.values() for txid in one.txids], list(numbers))
     if watches_more:
         settings.next_generation(only_added=True)
 
@@ -279,6 +286,24 @@ def _refuse_too_much(device: Device, quota: Quota) -> None:
         [[highest]] = raw.rows(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608 (to count a million takes long)
         if highest > quota.triggers and _count(table) > quota.triggers:
             raise TooMuch("This watchtower is full: it takes no more transactions.")
+
+
+def _refuse_crowds(txids: Sequence[str], rewind_vaults: Sequence[int]) -> None:
+    crowds = (
+        ("SELECT key FROM watch WHERE what = 'txid' AND key IN", [*map(txid_key, txids)], "key", MOST_OF_TXID),
+        (
+            "SELECT rewind_vault_id FROM rewind_device WHERE rewind_vault_id IN",
+            rewind_vaults,
+            "rewind_vault_id",
+            MOST_OF_VAULT,
+        ),
+    )
+    for sql, names, name, most in crowds:
+        for start in range(0, len(names), _AT_ONCE):
+            part = names[start : start + _AT_ONCE]
+            grouped = f"{sql} ({', '.join('?' * len(part))}) GROUP BY {name} HAVING COUNT(*) > ?"
+            if raw.rows(grouped, *part, most):
+                raise TooMuch("So many wait for one of these already that no more can be told with them.")
 
 
 def _count(table: str) -> int:

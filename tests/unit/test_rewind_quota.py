@@ -4,7 +4,7 @@ import pytest
 
 from bwm.chain.block import BlockRef
 from bwm.db import cursor, rewind, schema
-from bwm.db.rewind import Device, Quota, Registration, TooMuch
+from bwm.db.rewind import MOST_OF_TXID, MOST_OF_VAULT, Device, Quota, Registration, TooMuch
 from bwm.severity import Severity
 
 NOW = 1_700_000_000
@@ -57,3 +57,25 @@ def test_x13_one_vault_has_no_more_devices_than_a_watchtower_has_room(database):
 
     register(database, "device 0", quota, "v")
     assert schema.RewindDevice.select().count() == 8
+
+
+def test_x13_one_transaction_is_waited_for_by_no_more_than_can_be_told_at_once(database):
+    quota = Quota(triggers_of_device=10_000, triggers=10_000)
+    register(database, "greedy", quota, *(f"v{number}" for number in range(MOST_OF_TXID)), txids=("ab" * 32,))
+
+    with pytest.raises(TooMuch):
+        register(database, "another", quota, "one-more", txids=("ab" * 32,))
+
+    register(database, "another", quota, "other", txids=("cd" * 32,))
+    register(database, "greedy", quota, "v0", txids=("ab" * 32,))
+
+
+def test_x13_one_vault_is_of_no_more_devices_than_can_be_told_at_once(database):
+    quota = Quota(triggers_of_device=10_000, triggers=10_000)
+    for number in range(MOST_OF_VAULT):
+        register(database, f"device {number}", quota, "v", txids=("ab" * 32,))
+
+    with pytest.raises(TooMuch):
+        register(database, "one more", quota, "v", txids=("ab" * 32,))
+
+    assert schema.RewindDevice.select().count() == MOST_OF_VAULT
