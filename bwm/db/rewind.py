@@ -20,7 +20,7 @@ TAG = "rewind"
 _AT_ONCE = 400  # names in one query: below SQLite's limit on variables
 
 MOST_OF_TXID = 200
-"""Vaults that may wait for one transaction: all of them are told in one step when it comes, and others wait for that."""
+"""Vaults that may wait for one transaction: all of them are told in one step when it comes, and others wait."""
 
 MOST_OF_VAULT = 200
 """Devices of one vault, for the same reason."""
