@@ -105,9 +105,9 @@ def _() -> AbstractContextManager[object]:
 def _() -> AbstractContextManager[object]:
     rewind = ChainFollower._rewind
 
-    def too_few(self: Any, at: BlockRef, to: BlockRef, **options: Any) -> None:
+    def too_few(self: Any, at: BlockRef, to: BlockRef, *rest: Any, **options: Any) -> None:
         higher = min(to.height + 1, self._node.tip().height)
-        rewind(self, at, BlockRef(higher, self._node.block_hash(higher)), **options)
+        rewind(self, at, BlockRef(higher, self._node.block_hash(higher)), *rest, **options)
 
     return patch.object(ChainFollower, "_rewind", too_few)
 
