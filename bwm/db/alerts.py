@@ -111,7 +111,7 @@ def _wishes(change: AlertChange) -> dict[str, object]:
 def _free_id(key: str) -> str:
     """Ten characters; all of them where that is taken: who pays us may choose two txids whose alerts begin alike."""
     short = alert_id(key)
-    return alert_id(key, 26) if schema.Alert.get_or_none(schema.Alert.id == short) else short
+    return alert_id(key, 26) if raw.rows("SELECT 1 FROM alert WHERE id = ?", short) else short
 
 
 def _update(alert: Any, change: AlertChange, seq: int, now: int) -> Any:

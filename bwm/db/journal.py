@@ -7,7 +7,7 @@ from typing import Any
 from peewee import fn
 
 from bwm.chain.block import BlockRef
-from bwm.db import schema
+from bwm.db import raw, schema
 from bwm.event import Event
 
 
@@ -20,7 +20,7 @@ def append(events: Iterable[Event]) -> dict[str, int]:
     for event in events:
         row = _row(event)
         if schema.Event.insert(**row).on_conflict_ignore().as_rowcount().execute():
-            new[event.key] = schema.Event.get(schema.Event.key == event.key).seq
+            [[new[event.key]]] = raw.rows("SELECT seq FROM event WHERE key = ?", event.key)
     return new
 
 

@@ -34,6 +34,19 @@ class Claim:
     may_repeat: bool  # an earlier attempt may have got through
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an alert's delivery on a channel is like: read by hand, for a flood orders thousands in one step."""
+
+    id: int
+    state: str
+    rank: int
+    due_at: int | None
+    held: int
+    attempts: int
+    done_at: int | None
+
+
 _LATER = {State.CLOSED: Step.REOPEN}
 _ANEW = _LATER | {State.IN_FLIGHT: Step.LAPSE, State.DONE: Step.REPEAT}
 
@@ -45,15 +58,19 @@ def order_delivery(alert_id: str, channel: str, now: int, place: Place = _FIRST)
 
     An order that waits, flies or is done is told the news in its turn. Call inside a transaction.
     """
-    alert: Any = Alert.get_by_id(alert_id)
-    rank = Severity(alert.severity).rank
-    known = Order.get_or_none((Order.alert == alert_id) & (Order.action == ALERT) & (Order.target == channel))
-    climb_at = max(now, alert.since + place.after_s) if place.rung else now
-    if place.rung and alert.state != "open" and (known is None or known.done_at is None):
+    [[severity, since, state]] = raw.rows("SELECT severity, since, state FROM alert WHERE id = ?", alert_id)
+    rank = Severity(severity).rank
+    known = _known(alert_id, channel)
+    climb_at = max(now, since + place.after_s) if place.rung else now
+    if place.rung and state != "open" and (known is None or known.done_at is None):
         return  # it waits for no answer, so nobody climbs
     if known is None:
-        steps = {"rung": place.rung, "after_s": place.after_s, "rank": rank}
-        Order.create(action=ALERT, target=channel, alert=alert_id, state=str(State.PENDING), due_at=climb_at, **steps)
+        sql = """
+            INSERT INTO outbox (action, target, alert_id, state, due_at, rung, after_s, rank, arguments, attempts, held,
+            muted, may_repeat) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', 0, 0, 0, 0)
+        """
+        fresh = (ALERT, channel, alert_id, str(State.PENDING), climb_at, place.rung, place.after_s, rank)
+        raw.run(sql, *fresh)
     elif known.state in (State.DONE, State.CLOSED):
         due_at = now if known.done_at is not None or not place.rung else climb_at
         by = Step.REPEAT if known.state == State.DONE else Step.REOPEN
@@ -65,6 +82,14 @@ def order_delivery(alert_id: str, channel: str, now: int, place: Place = _FIRST)
         due_at = known.due_at if known.held else _soon(known, now if known.done_at is not None else climb_at)
         if (rank, due_at) != (known.rank, known.due_at):
             Order.update(rank=rank, due_at=due_at).where(Order.id == known.id).execute()
+
+
+def _known(alert_id: str, channel: str) -> "_Known | None":
+    sql = """
+        SELECT id, state, rank, due_at, held, attempts, done_at FROM outbox
+        WHERE alert_id = ? AND action = ? AND target = ?
+    """
+    return next((_Known(*row) for row in raw.rows(sql, alert_id, ALERT, channel)), None)
 
 
 def _soon(order: Any, news_at: int) -> int:
