@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ _PASSING = ("disk is full", "database is locked", "readonly database")
 """What SQLite says of troubles that need no restart."""
 
 _DAMAGE = ("malformed", "not a database")
+
+_PATIENCE_S, _LOOK_AGAIN_S = 5.0, 0.02  # with a file that another process is just making
 
 _TURN_S = 1.0  # that a thread waits for the others of its process
 
@@ -105,11 +108,24 @@ class Database:
         if not self._db.is_closed():
             yield
             return
-        self._db.connect()
+        self._connect()
         try:
             yield
         finally:
             self._db.close()
+
+    def _connect(self) -> None:
+        """Another process may just be giving a new file its write-ahead log: SQLite itself does not wait for that."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self._db.connect()
+            except peewee.OperationalError as error:
+                if not self.path or "locked" not in _words_of(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_AGAIN_S)
+            else:
+                return
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:

@@ -1,7 +1,12 @@
 """Opening a database that several programs want at once: the daemon at its first start, and a command beside it."""
 
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
+
+from bwm.db.database import Database
 
 OPEN = "import sys; from bwm.db.database import Database; Database(sys.argv[1], 'regtest')"
 
@@ -13,6 +18,19 @@ def test_programs_that_open_a_new_database_at_once_all_find_it_whole(tmp_path):
             subprocess.Popen([sys.executable, "-c", OPEN, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
         ]
         assert [program.communicate()[1] for program in programs] == [""] * 4
+
+
+def test_a_file_that_another_program_is_just_making_is_waited_for(tmp_path):
+    file = tmp_path / "bwm.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE first (thing)")
+        other.execute("BEGIN IMMEDIATE")
+        done = threading.Timer(0.3, other.execute, ["COMMIT"])
+        done.start()
+        database = Database(f"sqlite:///{file}", "regtest")
+        done.join()
+    with database.connection():
+        assert list(database.rows("PRAGMA journal_mode")) == [("wal",)]
 
 
 def test_a_new_database_can_be_read_by_its_owner_only(tmp_path):
