@@ -61,11 +61,11 @@ def run(request: pytest.FixtureRequest) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes is spread among the rest, between two files: each of four workers has as much of it."""
+    """What takes minutes is spread among the rest, between two files: each of five workers has as much of it."""
     of_file = [[item for item in items if str(item.path).endswith(file)] for file in LONGEST]
     longest = [item for found in of_file for item in found]
     others = [item for item in items if not str(item.path).endswith(LONGEST)]
-    longest = [item for worker in range(4) for item in longest[worker::4]]
+    longest = [item for worker in range(5) for item in longest[worker::5]]
     share = len(longest) / max(1, len(others))
     items.clear()
     due = 1.0

@@ -37,7 +37,6 @@ PLANTED = (
     "delay of a response not waited for",
     "budget of a response not kept",
     "approval not waited for",
-    "disarmed response sent",
     "trigger of a response not verified",
     "policy acts for every vault",
     "limit of a policy not kept",
