@@ -36,8 +36,13 @@ def wait_until(condition: Callable[[], bool], limit_s: float = 20) -> None:
 
 
 def shown_by(pid: int) -> bytes:
-    """What everybody (arguments) and the same user (environment) can read of a process."""
-    return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+    """What everybody (arguments) and the same user (environment) can read of a process; nothing once it has ended."""
+    try:
+        return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+    except OSError:
+        if is_running(pid):
+            raise
+        return b""
 
 
 def open_files(pid: int) -> set[str]:
