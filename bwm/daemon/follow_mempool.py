@@ -10,7 +10,6 @@ from bwm.daemon.read_again import SecondReading
 from bwm.daemon.search_blocks import search
 from bwm.daemon.writer import Writer
 from bwm.db import guardians, sightings
-from bwm.errors import NodeForbidden
 from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Absence, plan_absences, plan_mempool
 from bwm.watch.pool import TxPool
@@ -121,16 +120,11 @@ class MempoolFollower:
             self._known -= set(self._node.spent_in_mempool(coins).values())
         taught.clear()
 
-    def _mempool_is_loaded(self) -> bool:
-        try:
-            return self._node.mempool_is_loaded()
-        except NodeForbidden:
-            return True  # not allowed to know: two looks must do
-
     def _miss(self, present: set[str], at: BlockRef) -> None:
         """Sighted transactions that are gone. A rival proves it; without one the next look must agree.
 
-        A node that has just started fills its mempool over some seconds: until then everything seems gone.
+        A node that has just started fills its mempool over some seconds: until then everything seems gone. Where we may
+        not know, two looks must do.
         """
         contested = sightings.contested()
         missing = [sighting for sighting in contested if sighting.txid not in present]
@@ -148,7 +142,7 @@ class MempoolFollower:
                 absences.append(Absence(sighting, rivals[0] if rivals else None))
         gone = signals & self._missed_once
         self._missed_once = missed | signals
-        if (gone or not all(absence.rival for absence in absences)) and not self._mempool_is_loaded():
+        if (gone or not all(absence.rival for absence in absences)) and not self._node.mempool_is_loaded():
             absences, gone = [absence for absence in absences if absence.rival], set()
         absences = [one if one.rival else self._find_rival(one, txs[one.sighting.txid], at) for one in absences]
         if absences or gone:

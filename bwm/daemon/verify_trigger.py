@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from bwm.db import cursor, sightings, watches
-from bwm.errors import NodeForbidden, NodeRefused
+from bwm.errors import NodeRefused
 from bwm.node.bitcoind import Bitcoind
 from bwm.watch.sighting import AWAY, Sighting
 from bwm.watch.watch import Family, What
@@ -25,14 +25,7 @@ def stands(node: Bitcoind, vault: str | None, txid: str, own: Collection[str]) -
         return True
     if any(spender not in own for spender in node.spent_in_mempool(_coins_taken(vault, txid)).values()):
         return True  # by one that was not seen so far
-    return False if _mempool_is_loaded(node) and tip == cursor.at() == node.tip() else None
-
-
-def _mempool_is_loaded(node: Bitcoind) -> bool:
-    try:
-        return node.mempool_is_loaded()
-    except NodeForbidden:
-        return True  # not allowed to know
+    return False if node.mempool_is_loaded() and tip == cursor.at() == node.tip() else None
 
 
 def _coins_taken(vault: str | None, txid: str) -> list[bytes]:

@@ -17,7 +17,7 @@ from bwm.chain.outpoint import outpoint_key, txid_text
 from bwm.chain.script import ScriptType, script_type
 from bwm.chain.sighash import pushes
 from bwm.chain.tx import Input, Output, parse_tx
-from bwm.errors import BlockUnavailable, NodeRefused, UsageError, WrongNetwork
+from bwm.errors import BlockUnavailable, NodeForbidden, NodeRefused, UsageError, WrongNetwork
 from bwm.node import descriptors, scans
 from bwm.node.answers import (
     Coin,
@@ -243,8 +243,11 @@ class Bitcoind:
         return mempool["txids"], mempool["mempool_sequence"]
 
     def mempool_is_loaded(self) -> bool:
-        """False while a node that was just started still reads its mempool from disk."""
-        return bool(self.rpc.call("getmempoolinfo").get("loaded", True))
+        """False while a node that was just started still reads its mempool from disk, and lets us know it."""
+        try:
+            return bool(self.rpc.call("getmempoolinfo").get("loaded", True))
+        except NodeForbidden:
+            return True
 
     def test_mempool_accept(
         self, transactions: Sequence[bytes], max_feerate_sats_per_kvb: int = 0

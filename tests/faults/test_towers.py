@@ -80,8 +80,11 @@ def test_m4_a_theft_is_told_while_the_shared_database_is_away_and_is_in_the_book
     node: RegtestNode, make_bwm, postgres, coins, thief
 ):
     tower = with_vault(make_bwm(node, settings=f'[database]\nurl = "{postgres.url}"\n'), coins)
-    address = node.new_address()
+    address, guard = node.new_address(), node.new_address()
     tower("add-vault", "warm", "--address", address, "--severity", "critical")
+    unlock = node.spend(node.pay(guard, 100_000), guard, data=b"guardv1.Lock=false#1")
+    node.mine(6)
+    tower("add-guardian", "family", guard)
     tower.start()
 
     postgres.stop(signal.SIGQUIT)
@@ -91,6 +94,8 @@ def test_m4_a_theft_is_told_while_the_shared_database_is_away_and_is_in_the_book
     learned = node.spend(node.pay(address, 5_000_000), thief)
     told = tower.wait_for_alert(txid=learned)
     assert (told["kind"], told["vault"], told["severity"]) == ("trigger.seen", "warm", "critical")
+    lock = node.spend(f"{unlock}:0", guard, data=b"guardv1.Lock=true#2")
+    assert tower.wait_for_alert(txid=lock)["kind"] == "guardian.locked"
     postgres.start()
 
     for txid in theft, learned:
