@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from peewee import fn
@@ -15,8 +14,6 @@ from bwm.hold import QuietHours
 from bwm.order import Place, Rung, place_on_ladder
 from bwm.plan import AlertChange
 from bwm.severity import Severity
-
-_AT_ONCE = 500  # alerts in one query: below SQLite's limit on variables
 
 OPEN, ACKNOWLEDGED, RESOLVED = "open", "acknowledged", "resolved"
 
@@ -196,8 +193,7 @@ def of_ids(ids: Iterable[str]) -> list[schema.Alert]:
 
 def with_owners(found: Iterable[Any]) -> Iterator[tuple[Any, str | None, str | None]]:
     """Alerts, each with the names of the vault and of the guardian that it is about."""
-    rest = iter(found)
-    while part := list(islice(rest, _AT_ONCE)):
+    for part in raw.parts(found):
         sql = f"""
             SELECT alert.id, event.vault, event.guardian FROM alert JOIN event ON event.seq = alert.event_id
             WHERE alert.id IN ({", ".join("?" * len(part))})

@@ -1,7 +1,7 @@
 """Spends that the owner said will come."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from bwm.clock import rfc3339
@@ -9,7 +9,6 @@ from bwm.db import raw, schema
 from bwm.errors import UsageError
 from bwm.policy.announcement import Announcement, Destination, State
 
-_AT_ONCE = 500  # names in one query: below the limits of the databases
 _REMEMBERED_S = 30 * 86_400  # one that is over can still be named as the reason why a spend is loud
 
 
@@ -42,15 +41,10 @@ def of_vaults(vaults: Collection[str], txids: Collection[str], now: int) -> tupl
     lately = (table.state == str(State.OPEN)) | (table.ends_at > now - _REMEMBERED_S)
     found: dict[int, Announcement] = {}
     if vaults and raw.rows("SELECT 1 FROM announcement LIMIT 1"):
-        of_vaults = (one for names in _parts(vaults) for one in _read(schema.Vault.name.in_(names) & lately))
-        by_txids = (one for names in _parts(txids) for one in _read(table.met_by.in_(names)) if one.vault in vaults)
+        of_vaults = (one for names in raw.parts(vaults) for one in _read(schema.Vault.name.in_(names) & lately))
+        by_txids = (one for names in raw.parts(txids) for one in _read(table.met_by.in_(names)) if one.vault in vaults)
         found = {one.id: one for one in (*of_vaults, *by_txids)}
     return tuple(found[number] for number in sorted(found, reverse=True))
-
-
-def _parts(names: Collection[str]) -> Iterator[list[str]]:
-    listed = list(names)
-    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
 
 
 def count_lately(vault: str, now: int) -> int:

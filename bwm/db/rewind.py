@@ -17,7 +17,6 @@ from bwm.severity import Severity
 
 TAG = "rewind"
 
-_AT_ONCE = 400  # names in one query: below SQLite's limit on variables
 
 MOST_OF_TXID = 200
 """Vaults that may wait for one transaction: all of them are told in one step when it comes, and others wait."""
@@ -150,8 +149,7 @@ def _merged(registrations: Sequence[Registration]) -> list[Registration]:
 
 def _known(network: str, wallet_ids: Sequence[str]) -> dict[str, _Row]:
     found: dict[str, _Row] = {}
-    for start in range(0, len(wallet_ids), _AT_ONCE):
-        part = wallet_ids[start : start + _AT_ONCE]
+    for part in raw.parts(wallet_ids):
         marks = ", ".join("?" * len(part))
         sql = f"""
             SELECT id, vault_id, wallet_id, commitment FROM rewind_vault WHERE network = ? AND wallet_id IN ({marks})
@@ -299,8 +297,7 @@ def _refuse_crowds(txids: Sequence[str], rewind_vaults: Sequence[int]) -> None:
         ),
     )
     for sql, names, name, most in crowds:
-        for start in range(0, len(names), _AT_ONCE):
-            part = names[start : start + _AT_ONCE]
+        for part in raw.parts(names):
             grouped = f"{sql} ({', '.join('?' * len(part))}) GROUP BY {name} HAVING COUNT(*) > ?"
             if raw.rows(grouped, *part, most):
                 raise TooMuch("So many wait for one of these already that no more can be told with them.")

@@ -14,7 +14,6 @@ from bwm.watch.sighting import AWAY
 
 _READ_UP_TO = "rewind_read_up_to"  # the number of the last event that was looked at
 _LEASE_S = 60
-_AT_ONCE = 400  # of anything named in one query
 
 _GONE = ", ".join(f"'{status}'" for status in AWAY)
 
@@ -63,8 +62,7 @@ def refresh(now: int) -> None:
     changed, last = changed_vaults()
     for vault_id in changed:
         _look(vault_id, now)
-    for start in range(0, len(changed), _AT_ONCE):
-        part = changed[start : start + _AT_ONCE]
+    for part in raw.parts(changed):
         RewindVault.update(stale=0).where(RewindVault.id.in_(part)).execute()
     settings.write(_READ_UP_TO, str(last))
 
@@ -126,8 +124,8 @@ def _tell(device: Any, sighted: Mapping[str, bool], incident: Incident, now: int
         answered = carried
     known = {row.txid: row for row in RewindPush.select().where(RewindPush.device == device.id)}
     gone = [row.id for txid, row in known.items() if not sighted.get(txid, True)]
-    for start in range(0, len(gone), _AT_ONCE):
-        RewindPush.delete().where(RewindPush.id.in_(gone[start : start + _AT_ONCE])).execute()
+    for part in raw.parts(gone):
+        RewindPush.delete().where(RewindPush.id.in_(part)).execute()
     due_at = None if device.retired_at is not None or rewind.is_silenced(answered, incident) else now
     for txid in (txid for txid, is_here in sighted.items() if is_here):
         if txid not in known:
@@ -281,8 +279,7 @@ def unchecked(at_most: int) -> list[Unchecked]:
 def unsighted_txids(vault_ids: Sequence[int]) -> dict[str, list[int]]:
     """The watched txids of some vaults that were never seen, each with the vaults that it belongs to."""
     found: dict[str, list[int]] = {}
-    for start in range(0, len(vault_ids), _AT_ONCE):
-        part = vault_ids[start : start + _AT_ONCE]
+    for part in raw.parts(vault_ids):
         sql = f"""
             SELECT key, vault_id FROM trigger
             WHERE vault_id IN ({", ".join("?" * len(part))}) AND kind = 'txid' AND NOT EXISTS (

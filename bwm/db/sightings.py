@@ -13,8 +13,6 @@ from bwm.plan import Past
 from bwm.watch.sighting import CONTESTED, MINED, Sighting, Status
 from bwm.watch.watch import Family, Trigger
 
-_AT_ONCE = 500  # txids in one query: below the limits of the databases
-
 _STEPS = [f"{family}.{step}" for family in Family for step in (*Status, "received")]  # the events of sightings
 
 
@@ -176,7 +174,6 @@ def keep_transactions(txs: Iterable[Tx]) -> None:
 
 def transactions(txids: Iterable[str]) -> dict[str, Tx]:
     """The kept transactions among some, by txid. There may be as many as a mempool has."""
-    wanted = list(txids)
-    parts = (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
+    parts = raw.parts(txids)
     rows = (row for part in parts for row in schema.Transaction.select().where(schema.Transaction.txid.in_(part)))
     return {row.txid: parse_tx(bytes(row.data)) for row in rows}

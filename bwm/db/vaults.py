@@ -13,8 +13,6 @@ from bwm.severity import Severity
 from bwm.watch.watch import Trigger as TriggerNoun
 from bwm.watch.watch import Watch, What
 
-_AT_ONCE = 500  # names in one query: below SQLite's limit on variables
-
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
@@ -91,8 +89,8 @@ def order_reading(
 
 def refuse_taken(*names: str) -> None:
     """Raise UsageError when a vault of one of these names exists."""
-    for start in range(0, len(names), _AT_ONCE):
-        taken = Vault.select(Vault.name).where(Vault.name.in_(names[start : start + _AT_ONCE])).first()
+    for part in raw.parts(names):
+        taken = Vault.select(Vault.name).where(Vault.name.in_(part)).first()
         if taken:
             raise UsageError(
                 f"There is a vault {taken.name!r} already; nothing was added. Choose another name, or see "

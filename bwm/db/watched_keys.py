@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from bwm.db import raw
 
-_AT_ONCE = 500  # keys in one query: below SQLite's limit on variables
-
 
 def last_trigger() -> int:
     """The highest trigger id. One that was given to a trigger which was removed since may be given again."""
@@ -42,8 +40,7 @@ def txids_after(trigger_id: int) -> frozenset[str] | None:
 def known(keys: Sequence[bytes]) -> set[bytes]:
     """Those of some keys that are watched."""
     found: set[bytes] = set()
-    for start in range(0, len(keys), _AT_ONCE):
-        part = keys[start : start + _AT_ONCE]
+    for part in raw.parts(keys):
         sql = f"SELECT key FROM watch WHERE key IN ({', '.join('?' * len(part))})"  # noqa: S608 (only marks)
         found.update(bytes(key) for (key,) in raw.run(sql, *part))
     return found

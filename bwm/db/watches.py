@@ -12,14 +12,12 @@ from bwm.plan import VaultFacts
 from bwm.severity import Severity
 from bwm.watch import watch as nouns
 
-_AT_ONCE = 500  # keys in one query: below SQLite's limit on variables
-
 
 def by_keys(keys: Sequence[bytes]) -> list[nouns.Watch]:
     """The watches on any of these keys."""
     found: list[nouns.Watch] = []
-    for start in range(0, len(keys), _AT_ONCE):
-        query = _watches().where(Watch.key.in_(keys[start : start + _AT_ONCE]))
+    for part in raw.parts(keys):
+        query = _watches().where(Watch.key.in_(part))
         found.extend(_watch(row) for row in query.dicts())
     return found
 
@@ -114,12 +112,7 @@ def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
 
 
 def _vaults(names: Iterable[str]) -> list[Vault]:
-    wanted = list(names)
-    return [
-        vault
-        for start in range(0, len(wanted), _AT_ONCE)
-        for vault in Vault.select().where(Vault.name.in_(wanted[start : start + _AT_ONCE]))
-    ]
+    return [vault for part in raw.parts(names) for vault in Vault.select().where(Vault.name.in_(part))]
 
 
 def tags_of(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
