@@ -176,6 +176,7 @@ class Daemon:
             self.deeds,
             *self._optional_loops(),
         )
+        self._added_loops: tuple[Loop, ...] = ()
         self._dead_channels: set[str] = set()
         self._note_due = 0.0
         self._noted: keepsake.Keepsake | None = None
@@ -236,6 +237,7 @@ class Daemon:
 
     def add_loops(self, loops: Sequence[Loop]) -> None:
         """Have more loops started, watched and ended with the others. Call before ``start``."""
+        self._added_loops = tuple(loops)
         self._loops = (*self._loops, *loops)
 
     def can_see(self) -> bool:
@@ -423,7 +425,8 @@ class Daemon:
         for loop in self._loops:
             loop.stop()
         deadline = self.clock.monotonic() + _STOP_S
-        for worker in (self.ingest, self.responder, *self.workers, *([self._push] if self._push else [])):
+        push = [self._push] if self._push else []
+        for worker in (self.ingest, self.responder, *self.workers, *push, *self._added_loops):
             worker.join(timeout=max(0.0, deadline - self.clock.monotonic()))
         for channel in self._channels:
             channel.close()  # cuts off what a receiver does not take; its worker writes that down
