@@ -57,7 +57,7 @@ def plan_policies(changes: Changes, policies: Sequence[Policy], facts: PolicyFac
         if judgements:
             decisions += [one.decision for one in judgements]
             for one in judgements:
-                if one.decision.wishes:
+                if one.decision.acts:
                     acted[one.policy.name] = (*acted.get(one.policy.name, ()), now)
             if told := _told(event, alerts.get(event.key), judgements, vault):
                 alerts[event.key] = told

@@ -122,7 +122,7 @@ def _judged(policies: Sequence[Policy], events: Sequence[Event], facts: PolicyFa
         view = view_of(event, then, events[first:number], event.at)
         found = () if is_old_news(event, vault) else judge(policies, view, acted)
         for one in found:
-            if one.decision.wishes:
+            if one.decision.acts:
                 recent = [at for at in acted.get(one.policy.name, ()) if at >= event.at - bound_s]
                 acted[one.policy.name] = (*recent, event.at)
         outcomes.append(tuple(_outcome(one) for one in found))

@@ -6,7 +6,7 @@ from typing import Any
 
 from bwm.db import journal, schema
 from bwm.order import State
-from bwm.policy.decision import Decision, telling
+from bwm.policy.decision import ASK, Decision, telling
 
 
 def put(decisions: Iterable[Decision], seqs: Mapping[str, int], network: str, now: int) -> list[int]:
@@ -47,9 +47,9 @@ def put(decisions: Iterable[Decision], seqs: Mapping[str, int], network: str, no
 
 
 def acted_since(at: int) -> dict[str, tuple[int, ...]]:
-    """When each policy gave orders, from ``at`` on (unix seconds)."""
+    """When each policy ordered a deed, from ``at`` on (unix seconds)."""
     decision, order = schema.Decision, schema.Order
-    deciders = order.select(order.decision).where(order.decision.is_null(False))
+    deciders = order.select(order.decision).where(order.decision.is_null(False) & (order.action != ASK))
     lately = (decision.decided_at >= at) & decision.id.in_(deciders)
     rows: Any = decision.select(decision.policy, decision.decided_at).where(lately).order_by(decision.id)
     acted: dict[str, tuple[int, ...]] = {}

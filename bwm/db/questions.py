@@ -8,9 +8,9 @@ from typing import Any
 from bwm.db import orders, schema, sightings
 from bwm.db.orders import Due
 from bwm.event import Event
+from bwm.policy.decision import ASK
 from bwm.watch.sighting import Status
 
-ACTION = "plugin"
 _ANSWERED = "plugin.answered"
 _IN_FLIGHT = (Status.SEEN, Status.CONFIRMED, Status.REORGED)
 
@@ -28,7 +28,7 @@ class Question:
 def of_policy(policy: str, since: int, at_most: int = 200) -> list[Question]:
     """The latest questions of a policy since then (unix seconds), whichever program it asked, in their order."""
     table = schema.Order
-    wanted = (table.action == ACTION) & (schema.Decision.policy == policy) & (schema.Decision.decided_at >= since)
+    wanted = (table.action == ASK) & (schema.Decision.policy == policy) & (schema.Decision.decided_at >= since)
     rows: Any = table.select(table, schema.Decision).join(schema.Decision).where(wanted)
     latest = reversed(list(rows.order_by(table.id.desc()).limit(at_most)))
     found = [(order, order.event) for row in latest if (order := orders.read(row)).event]

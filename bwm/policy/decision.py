@@ -9,6 +9,9 @@ from bwm.policy.guard import Guard
 
 DECIDED = "policy.decided"
 
+ASK = "plugin"
+"""The action that puts a question to a policy's program: no deed, so that no limit of the policy counts it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -34,6 +37,11 @@ class Decision:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what was looked at, as JSON has it
     wishes: tuple[Wish, ...] = ()
     kind: str = DECIDED  # of the event that tells of it
+
+    @property
+    def acts(self) -> bool:
+        """Whether it ordered a deed."""
+        return any(wish.action != ASK for wish in self.wishes)
 
 
 def telling(decision: Decision, number: int, network: str, now: int) -> Event:

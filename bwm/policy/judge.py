@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bwm.event import Event, fact_key
 from bwm.policy.condition import like
-from bwm.policy.decision import Decision, Wish
+from bwm.policy.decision import ASK, Decision, Wish
 from bwm.policy.guard import Guard
 from bwm.policy.rule import AlertStep, DeedStep, OnError, Plugin, Policy
 from bwm.policy.view import Found, View
@@ -80,7 +80,7 @@ def _on_answer(policy: Policy, view: View, acted: Sequence[int]) -> Judgement | 
 def _ask(policy: Policy, plugin: Plugin, view: View, found: Found) -> Judgement:
     words = _sentence("asks its program", view, found)
     arguments = {"config": plugin.config, "timeout_s": plugin.timeout_s, "height": view.tip_height}
-    wish = Wish(0, "plugin", plugin.program, arguments)
+    wish = Wish(0, ASK, plugin.program, arguments)
     return Judgement(policy, _decision(policy, view, found, words, (wish,)))
 
 

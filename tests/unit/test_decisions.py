@@ -6,7 +6,7 @@ from dataclasses import replace
 import peewee
 import pytest
 
-from bwm.db import orders, schema
+from bwm.db import decisions, orders, schema
 from bwm.db.commit import commit
 from bwm.event import Event, fact_key
 from bwm.plan import Changes
@@ -64,3 +64,11 @@ def test_a_response_that_waits_is_known_to_whoever_tells_of_its_transaction(data
     [due] = orders.due(["respond"], NOW + 1200)
     assert orders.claim(due, NOW + 1200)
     assert orders.to_come(THEFT) == []
+
+
+def test_a_policy_has_acted_when_it_gave_orders_and_not_when_it_asked_its_program(database):
+    commit(database, decided(Wish(0, "plugin", "/bin/plugin")), [], NOW)
+    assert decisions.acted_since(NOW) == {}
+    said = replace(THEFT, key=fact_key("said"), kind="plugin.answered")
+    commit(database, Changes((said,), decisions=(Decision("theft", "1a", said, "", wishes=(SWEEP,)),)), [], NOW + 1)
+    assert decisions.acted_since(NOW) == {"theft": (NOW + 1,)}

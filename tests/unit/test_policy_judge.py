@@ -263,6 +263,15 @@ def test_a_limit_counts_within_one_step():
     assert [len(one.wishes) for one in after.decisions] == [1, 1, 0]
 
 
+def test_to_ask_a_program_does_not_use_a_limit_up():
+    thefts = tuple(replace(THEFT, key=fact_key(n), txid=f"{n:064}") for n in range(3))
+    said = {"policy": "one", "version": "1", "revault": True}
+    saved = replace(THEFT, key=fact_key("said"), kind="plugin.answered", detail=said)
+    asking = policy(HOOK, plugin=Plugin("/bin/plugin"), limit=Limit(1, 60))
+    after = plan_policies(Changes((*thefts, saved)), [asking], PolicyFacts("regtest"), NOW)
+    assert [[wish.action for wish in one.wishes] for one in after.decisions] == [["plugin"]] * 3 + [["hook"]]
+
+
 facts = st.builds(
     GuardFacts,
     now=st.integers(0, 100),
