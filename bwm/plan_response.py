@@ -37,6 +37,7 @@ SEVERITY: Mapping[str, Severity] = {
     "response.buried": Severity.INFO,
     "response.lost": Severity.EMERGENCY,
     "response.called_off": Severity.INFO,
+    "response.not_sent": Severity.CRITICAL,
 }
 """Every kind with its severity."""
 
@@ -127,9 +128,15 @@ def plan_broadcast(
     return Changes(events=(event,), alerts=(alert,))
 
 
-def plan_dropped(order: int, name: str, vault: str | None, words: str, network: str, now: int) -> Changes:
-    """An order that is not carried out: nothing was sent, and nothing will be."""
-    kind = "response.called_off"
+def plan_dropped(
+    order: int, name: str, vault: str | None, words: str, network: str, now: int, *, is_wanted: bool
+) -> Changes:
+    """An order that is not carried out: nothing was sent, and nothing will be.
+
+    ``is_wanted``: somebody, or its guard, would have it so. Else people may rely on what will not come.
+    """
+    kind = "response.called_off" if is_wanted else "response.not_sent"
     detail = {"response": name, "case": f"response/{name}/order/{order}"}
     event = Event(fact_key(network, kind, "order", order), kind, now, network, words, vault=vault, detail=detail)
-    return Changes(events=(event,), alerts=(AlertChange(str(detail["case"]), event, SEVERITY[kind], Severity.INFO),))
+    settled = Severity.INFO if is_wanted else None
+    return Changes(events=(event,), alerts=(AlertChange(str(detail["case"]), event, SEVERITY[kind], settled),))

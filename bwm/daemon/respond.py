@@ -107,12 +107,14 @@ class Responder(Loop):
         try:
             response = responses.find(order.response)
         except UsageError as error:
-            self._book.drop(order, f"policy {order.policy!r} orders a response that there is not: {error}")
+            words = f"policy {order.policy!r} orders a response that there is not: {error}"
+            self._book.drop(order, words, is_wanted=False)
             return None
         answer = holds(order.guard, self._pusher.guard_facts(order))
         match answer.ruling:
             case Ruling.DROP:
-                self._book.drop(order, f"response {response.name} is not sent: {answer.reason}")
+                words = f"response {response.name} is not sent: {answer.reason}"
+                self._book.drop(order, words, is_wanted=not answer.is_silence)
             case Ruling.WAIT:
                 self._book.note_wait(order, response, answer.reason)
             case Ruling.GO:

@@ -100,13 +100,14 @@ class ResponseBook:
             if broadcasts.note_wait(order, words):
                 log.info("response.order_waits", response=response.name, words=words)
 
-    def drop(self, order: DueOrder, words: str) -> None:
-        """An order is not carried out, and why."""
+    def drop(self, order: DueOrder, words: str, *, is_wanted: bool) -> None:
+        """An order is not carried out, and why. ``is_wanted``: somebody, or its guard, would have it so."""
         now = self._clock.now()
         with self._database.transaction():
             if broadcasts.drop(order, words, now):
                 network = self._database.network
-                self._commit(plan_dropped(order.id, order.response, order.vault, words, network, now))
+                names = (order.response, order.vault)
+                self._commit(plan_dropped(order.id, *names, words, network, now, is_wanted=is_wanted))
 
     def put_scanned(self, scene: Scene, block: BlockRef) -> Scene:
         """Blocks up to this one were searched."""

@@ -65,6 +65,7 @@ class Answer:
 
     ruling: Ruling
     reason: str
+    is_silence: bool = False  # nobody said no: nobody said anything
 
 
 def holds(guard: Guard, facts: GuardFacts) -> Answer:
@@ -81,5 +82,5 @@ def holds(guard: Guard, facts: GuardFacts) -> Answer:
             Ruling.GO, f"{facts.approved_by} approved it" if facts.approved_by else "nothing speaks against it"
         )
     if facts.now > guard.approve_by:
-        return Answer(Ruling.DROP, "nobody approved it in time")
+        return Answer(Ruling.DROP, "nobody approved it in time", is_silence=True)
     return Answer(Ruling.WAIT, "it waits for a person's approval")

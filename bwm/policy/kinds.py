@@ -42,6 +42,7 @@ TOLD = (
     "response.hold_off",
     "response.hold_on",
     "response.lost",
+    "response.not_sent",
     "response.outbid",
     "response.raised",
     "response.ready",

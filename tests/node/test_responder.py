@@ -231,10 +231,17 @@ def test_a_clock_that_was_behind_for_a_while_shortens_no_delay(tower):
     assert tower.turn(4)[-1] == "sent"
 
 
-def test_an_order_for_what_there_is_not_is_told_and_closed(tower):
-    rob(tower, target="no-such-response")
-    assert tower.turn(2)[-1] == "called_off"
+@pytest.mark.parametrize(
+    "order",
+    [{"target": "no-such-response"}, {"guard": Guard(approve_by=int(time.time()))}],
+    ids=["there is none", "nobody said yes"],
+)
+def test_an_order_that_comes_to_nothing_though_nobody_wants_that_is_told_as_loudly_as_it_is_bad(tower, order):
+    rob(tower, **order)
+    assert tower.turn(2)[-1] == "not_sent"
     assert broadcasts.due(tower.clock.now()) == []
+    [told] = [alert for alert in alerts.listed() if alert.case.startswith("response/cold/")]
+    assert (told.state, told.severity) == ("open", "critical")
 
 
 def test_on_another_network_nothing_is_sent_or_taken(tower):
