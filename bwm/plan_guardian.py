@@ -156,7 +156,7 @@ def _readings(guardian: GuardianFacts, step: GuardianStep) -> dict[Place, Readin
     for tx, matches in step.found:
         ours = [match for match in matches if match.trigger.guardian == guardian.name]
         if ours:
-            coins = {coin: guardian.script for match in ours for coin in match.spent}
+            coins = {coin.key: guardian.script for match in ours for coin in match.spent}
             scripts = {**step.spent_scripts, **coins}
             readings[ours[0].trigger.id, tx.txid] = read_signals(tx, guardian.script, scripts, vouched=step.vouched)
     return readings

@@ -94,7 +94,10 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Sats:
-    """What moved lies within bounds, in sat. A transaction whose amounts are not known is neither in nor out."""
+    """What moved lies within bounds, in sat: all that the transaction takes out of the vault, by whatever triggers.
+
+    A transaction whose amounts are not known is neither in nor out.
+    """
 
     least: int = 0
     most: int | None = None
@@ -103,6 +106,7 @@ class Sats:
         sats = view.event.sats
         if sats is None:
             return Found(None, "it is not known how much moved", {"sats": None})
+        sats = max(sats, view.event.detail.get("vault_sats", 0))
         truth = sats >= self.least and (self.most is None or sats <= self.most)
         return Found(truth, f"{sats_words(sats)} moved", {"sats": sats})
 

@@ -1,6 +1,7 @@
 """The match: which triggers does a transaction touch? All facts come in as arguments, nothing is fetched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bwm.chain.outpoint import txid_key
 from bwm.chain.tx import Tx
@@ -13,7 +14,33 @@ Found = Sequence[tuple[Tx, tuple[Match, ...]]]
 
 def scan(tx: Tx, index: WatchIndex) -> tuple[Match, ...]:
     """Every trigger that ``tx`` touches, once each, a kind at a time."""
-    return tuple(match for kind in KINDS.values() for match in _matches(kind, tx, index))
+    return _with_vault_sats([match for kind in KINDS.values() for match in _matches(kind, tx, index)])
+
+
+def _with_vault_sats(matches: Sequence[Match]) -> tuple[Match, ...]:
+    """The same; where several triggers of one vault are touched, each says what moves out of the vault in all.
+
+    Who moves the coins chooses their order: one by one, each with a message of its own amount, much looks like little.
+    """
+    of_vault: dict[str, list[Match]] = {}
+    for match in matches:
+        if match.family is Family.TRIGGER and match.trigger.vault is not None:
+            of_vault.setdefault(match.trigger.vault, []).append(match)
+    totals = {vault: _sats_in_all(found) for vault, found in of_vault.items() if len(found) > 1}
+    if not totals:
+        return tuple(matches)
+    return tuple(
+        replace(match, detail={**match.detail, "vault_sats": totals[match.trigger.vault]})
+        if match.family is Family.TRIGGER and match.trigger.vault in totals
+        else match
+        for match in matches
+    )
+
+
+def _sats_in_all(matches: Iterable[Match]) -> int:
+    """Sat that leave the coins of all these triggers, a coin that several of them watch counted once; known ones."""
+    coins = {watch.key: watch.sats for match in matches for watch in match.spent if watch.sats is not None}
+    return max(sum(coins.values()), *(match.sats or 0 for match in matches))
 
 
 def _matches(kind: Kind, tx: Tx, index: WatchIndex) -> tuple[Match, ...]:

@@ -56,7 +56,7 @@ class Match:
     reason: str
     detail: Mapping[str, Any] = field(default_factory=dict)
     learned: tuple[Watch, ...] = ()  # coins that are watched from now on because of this transaction
-    spent: tuple[bytes, ...] = ()  # the trigger's coins among the inputs
+    spent: tuple[Watch, ...] = ()  # the trigger's coins among the inputs
     used: tuple[Watch, ...] = ()  # scripts of the trigger that were paid: a descriptor's gap limit moves
 
 

@@ -246,8 +246,9 @@ def _sentence(event: Event, reader: Reader) -> str:
 
 def _facts(about: Event, latest: Event, reader: Reader) -> list[_Line]:
     say, lines = reader.language.say, []
-    if about.sats is not None and reader.may_know("sats"):
-        lines.append(_Line(say("Amount: {sats} sat", sats=reader.language.number(about.sats)), 1))
+    sats = about.detail.get("vault_sats", about.sats)  # of several triggers that one transaction touches, all
+    if sats is not None and reader.may_know("sats"):
+        lines.append(_Line(say("Amount: {sats} sat", sats=reader.language.number(sats)), 1))
     if about.txid and reader.may_know("txid"):
         lines.append(_Line(say("Transaction: {txid}", txid=about.txid), 2))
     if about.trigger_kind == "outpoint" and about.trigger_key and reader.may_know("txid"):

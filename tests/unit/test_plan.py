@@ -15,6 +15,7 @@ from bwm.watch.crowd import PAYMENTS_AN_HOUR
 from bwm.watch.scan import scan_all
 from bwm.watch.sighting import TRANSITIONS, Look, Sighting, Status
 from bwm.watch.watch import Trigger, Watch, WatchIndex, What
+from bwm.wording import Telling, tell
 
 COIN = outpoint_key("aa" * 32, 0)
 TRIGGER = Trigger(1, "outpoint", "aa" * 32 + ":0", vault="cold")
@@ -236,3 +237,30 @@ def test_a_sighting_changes_only_along_the_table_and_each_change_is_one_event(st
 def test_no_look_moves_a_sighting_to_where_it_is():
     assert all(status is not after for (status, _), after in TRANSITIONS.items())
     assert (Status.FINAL, Look.GONE) not in TRANSITIONS
+
+
+def test_a_theft_from_several_triggers_says_what_leaves_the_vault_in_all_whichever_coin_stands_first():
+    dust, whole, paid = outpoint_key("bb" * 32, 0), outpoint_key("cc" * 32, 0), outpoint_key("dd" * 32, 0)
+    watches = [
+        Watch(Trigger(3, "outpoint", "dust", vault="cold"), What.COIN, dust, sats=546),
+        Watch(Trigger(4, "outpoint", "whole", vault="cold"), What.COIN, whole, sats=90_000_000),
+        Watch(Trigger(5, "script", "its address", vault="cold"), What.COIN, whole, sats=90_000_000),
+        Watch(Trigger(6, "outpoint", "another's", vault="warm"), What.COIN, paid, sats=7),
+    ]
+    theft = a_tx("05", dust, whole, paid)
+    changes = plan_mempool(found(theft, index=WatchIndex(watches)), facts(), NOW)
+    told = {event.trigger_key: tell(event, event, Telling("id", NOW)).body for event in changes.events}
+    assert [key for key, body in told.items() if "Amount: 90,000,546 sat" in body] == ["dust", "whole", "its address"]
+    assert "Amount: 7 sat" in told["another's"]
+    assert [event.sats for event in changes.events] == [546, 90_000_000, 7, 90_000_000]  # of each its own
+
+
+def test_an_amount_in_all_is_never_less_than_that_of_one_trigger():
+    gone = "aa" * 32
+    watches = [
+        Watch(Trigger(3, "txid", "06" * 32, vault="cold"), What.TXID, bytes.fromhex("06" * 32)),
+        Watch(Trigger(4, "outpoint", f"{gone}:0", vault="cold"), What.COIN, COIN),  # of an unknown amount
+    ]
+    changes = plan_mempool(found(a_tx("06", COIN, sats=800), index=WatchIndex(watches)), facts(), NOW)
+    assert [event.sats for event in changes.events] == [None, 800]
+    assert {event.detail["vault_sats"] for event in changes.events} == {800}

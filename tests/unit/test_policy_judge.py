@@ -98,6 +98,9 @@ CASES = [
     (Sats(501), {}, False),
     (Sats(0, 499), {}, False),
     (Sats(1), {"event": replace(THEFT, sats=None)}, None),
+    (Sats(501), {"event": replace(THEFT, detail={"vault_sats": 900})}, True),  # by one of several triggers
+    (Sats(0, 899), {"event": replace(THEFT, detail={"vault_sats": 900})}, False),
+    (Sats(1), {"event": replace(THEFT, sats=None, detail={"vault_sats": 900})}, None),
     (InFlight(800, 60), {"history": [at("trigger.seen", 60)]}, True),
     (InFlight(801, 60), {"history": [at("trigger.seen", 60)]}, False),
     (InFlight(800, 60), {"history": [at("trigger.seen", 61)]}, False),

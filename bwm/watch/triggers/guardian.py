@@ -21,6 +21,5 @@ def match(tx: Tx, index: WatchIndex) -> Iterator[Match]:
             sats, reason = touch.sats_out, touch.spent_words.replace("watched", "the guardian's")
         else:
             detail, sats, reason = {"spent": False}, touch.sats_in, "pays the guardian's address"
-        coins = tuple(watch.key for watch in touch.spent)
-        learned, used = tuple(touch.made), tuple(touch.paid)
-        yield Match(touch.trigger, tx.txid, Family.GUARDIAN, sats, reason, detail, learned, coins, used)
+        learned, spent, used = tuple(touch.made), tuple(touch.spent), tuple(touch.paid)
+        yield Match(touch.trigger, tx.txid, Family.GUARDIAN, sats, reason, detail, learned, spent, used)

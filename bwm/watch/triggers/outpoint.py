@@ -12,4 +12,5 @@ NAME = "outpoint"
 def match(tx: Tx, index: WatchIndex) -> Iterator[Match]:
     """A match for each watched coin that ``tx`` spends."""
     for touch in touches(tx, index, NAME):
-        yield Match(touch.trigger, tx.txid, Family.TRIGGER, touch.sats_out, touch.spent_words)
+        spent = tuple(touch.spent)
+        yield Match(touch.trigger, tx.txid, Family.TRIGGER, touch.sats_out, touch.spent_words, spent=spent)

@@ -20,9 +20,8 @@ def match_of(touch: Touch, txid: str) -> Match:
     trigger, learned, used = touch.trigger, tuple(touch.made), tuple(touch.paid)
     if touch.spent:
         detail = {"received_sats": touch.sats_in} if touch.made else {}
-        coins = tuple(watch.key for watch in touch.spent)
-        words = touch.spent_words
-        return Match(trigger, txid, Family.TRIGGER, touch.sats_out, words, detail, learned, coins, used)
+        words, spent = touch.spent_words, tuple(touch.spent)
+        return Match(trigger, txid, Family.TRIGGER, touch.sats_out, words, detail, learned, spent, used)
     outputs = "an output" if len(touch.made) == 1 else f"{len(touch.made)} outputs"
     reason = f"pays a watched script in {outputs}"
     return Match(trigger, txid, Family.FUNDS, touch.sats_in, reason, {}, learned, used=used)
