@@ -3,10 +3,11 @@
 from typing import Any
 
 from bwm.db import alerts, cursor, orders, responses
+from bwm.db.broadcasts import whole_name
 from bwm.event import Event
 from bwm.order import Standing, next_due
 from bwm.response.deadline import Moment, left, shortest
-from bwm.wording import Coming
+from bwm.wording import Coming, Lack
 
 _RUNNING = ("trigger.seen", "trigger.confirmed", "trigger.final", "trigger.reorged")
 """After these the thief's time lock runs, or will."""
@@ -23,15 +24,26 @@ def coming(about: Event) -> tuple[Coming, ...]:
     """The responses to what an alert is about that wait for their time."""
     return tuple(
         Coming(
-            name,
+            name := whole_name(target, about.vault),
             at,
             decision,
             unless_answered="acknowledged" in guard.unless,
             unless_checked_in="checked_in" in guard.unless,
             approve_by=guard.approve_by,
+            lack=_lack(name),
         )
-        for name, at, decision, guard in orders.to_come(about)
+        for target, at, decision, guard in orders.to_come(about)
     )
+
+
+def _lack(name: str) -> Lack | None:
+    """Whoever reads that it will be sent relies on it."""
+    match responses.is_armed(name):
+        case None:
+            return Lack.MISSING
+        case False:
+            return Lack.DISARMED
+    return Lack.HOLD if responses.is_held() else None
 
 
 def blocks_left(latest: Event, now: int) -> int | None:

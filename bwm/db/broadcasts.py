@@ -25,6 +25,11 @@ _LIVE_MARKS = ", ".join("?" * len(_LIVE))
 _WAITING_ORDER = [str(OrderState.PENDING), str(OrderState.UNCERTAIN)]
 
 
+def whole_name(target: str, vault: str | None) -> str:
+    """Of the response that an order about a vault means: policies may leave the vault's own name out."""
+    return target if "/" in target or not vault else f"{vault}/{target}"
+
+
 @dataclass(frozen=True, slots=True)
 class DueOrder:
     """An order to send a response, with the decision behind it."""
@@ -47,7 +52,7 @@ class DueOrder:
     @property
     def response(self) -> str:
         """The response's whole name."""
-        return self.target if "/" in self.target or not self.vault else f"{self.vault}/{self.target}"
+        return whole_name(self.target, self.vault)
 
 
 @dataclass(frozen=True, slots=True)

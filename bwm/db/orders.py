@@ -81,7 +81,8 @@ def to_come(about: Event) -> list[tuple[str, int, int, Guard]]:
         wanted &= (schema.Event.vault == about.vault) & (schema.Event.txid == about.txid)
     rows: Any = table.select(table, schema.Decision).join(schema.Decision).join(schema.Event).where(wanted)
     return [
-        (row.target, row.due_at, row.decision_id, Guard.from_json(row.guard)) for row in rows.order_by(table.due_at)
+        (row.target, row.due_at, row.decision_id, Guard.from_json(row.guard))
+        for row in rows.order_by(table.due_at, table.id)
     ]
 
 

@@ -83,6 +83,14 @@ def is_kept(response_id: int) -> bool:
     return bool(raw.rows("SELECT 1 FROM response WHERE id = ?", response_id))
 
 
+def is_armed(name: str) -> bool | None:
+    """Whether policies may send the response VAULT/NAME; None when there is none."""
+    vault, _, short = name.rpartition("/")
+    sql = "SELECT armed FROM response JOIN vault ON vault.id = vault_id WHERE vault.name = ? AND response.name = ?"
+    found = raw.rows(sql, vault, short)
+    return bool(found[0][0]) if found else None
+
+
 def of_vault(vault: str) -> list[StoredResponse]:
     """Those of one vault."""
     return _read(Vault.name == vault)

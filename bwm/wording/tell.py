@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bwm import health
 from bwm.event import Event
+from bwm.wording.coming import Coming, response_to_come
 from bwm.wording.kinds import ADVICE, NEXT, OVER, TELLS_WHEN_OVER, TITLES, WHAT
 from bwm.wording.reader import Reader
 
@@ -21,18 +22,6 @@ class Text:
 
     title: str
     body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """A response that waits for its time. Times are unix seconds."""
-
-    response: str
-    at: int
-    decision: int
-    unless_answered: bool = False  # an answer to the alert calls it off
-    approve_by: int | None = None  # only if a person says yes until then
-    unless_checked_in: bool = False  # the owner's sign of life calls it off
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +271,7 @@ def _what_next(about: Event, latest: Event, telling: Telling, reader: Reader) ->
         lines.append(_Line(say(pattern), 2))
     elif health.can_end(latest.kind):
         lines.append(_Line(say(TELLS_WHEN_OVER), 2))
-    coming = [_response_to_come(one, telling, reader) for one in telling.coming[:_MOST_COMING]]
+    coming = [response_to_come(one, telling.now, reader) for one in telling.coming[:_MOST_COMING]]
     lines += [_Line(text, 1 if number else 0) for number, text in enumerate(coming)]  # the first comes first
     if telling.repeats_at is not None:
         lines.append(
@@ -292,40 +281,6 @@ def _what_next(about: Event, latest: Event, telling: Telling, reader: Reader) ->
 
 
 _MOST_COMING = 2
-
-
-def _response_to_come(one: Coming, telling: Telling, reader: Reader) -> str:
-    """What will be sent and when, and how a person can change that."""
-    say = reader.language.say
-    name = one.response if reader.may_know("vault") else "***"
-    if one.approve_by is not None:
-        return say(
-            "bwm sends the response {response} if somebody says yes until {time}: bwm approve {decision}",
-            response=name,
-            time=reader.time(one.approve_by),
-            decision=one.decision,
-        )
-    if telling.now is not None and one.at <= telling.now:
-        return say("bwm sends the response {response} now.", response=name)
-    time = reader.time(one.at)
-    if one.unless_checked_in:
-        return say(
-            "At {time} bwm sends the response {response}, unless the owner checks in before: bwm check-in",
-            time=time,
-            response=name,
-        )
-    if one.unless_answered:
-        return say(
-            "At {time} bwm sends the response {response}, unless somebody answers this before.",
-            time=time,
-            response=name,
-        )
-    return say(
-        "At {time} bwm sends the response {response}. To stop it: bwm veto {decision}",
-        time=time,
-        response=name,
-        decision=one.decision,
-    )
 
 
 def _what_to_do(about: Event, latest: Event, telling: Telling, reader: Reader) -> list[_Line]:

@@ -4,9 +4,13 @@ import pytest
 
 from bwm.chain.block import BlockRef
 from bwm.daemon import outlook
-from bwm.db import cursor, schema
+from bwm.db import cursor, responses, schema
+from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.event import Event
+from bwm.plan import Changes
+from bwm.policy.decision import Decision, Wish
+from bwm.wording import Coming, Lack
 
 NOW = 1_795_251_900
 
@@ -62,3 +66,21 @@ def test_nothing_is_known_of_a_chain_that_was_never_read(tmp_path):
     with database.connection():
         prepare("blocks:144")
         assert outlook.blocks_left(event("trigger.seen"), NOW) is None
+
+
+def test_of_a_response_that_is_to_come_it_is_known_what_keeps_it_back(database):
+    """Whoever is woken and reads that bwm will send it does not send it himself."""
+    prepare(None)
+    theft = event("trigger.seen")
+    wishes = (Wish(0, "respond", "r0", delay_s=60), Wish(1, "respond", "other/r9", delay_s=60))
+    commit(database, Changes((theft,), decisions=(Decision("one", "1", theft, "", "cold", wishes=wishes),)), (), NOW)
+
+    def coming():
+        return outlook.coming(theft)
+
+    missing = Coming("other/r9", NOW + 60, 1, lack=Lack.MISSING)
+    assert coming() == (Coming("cold/r0", NOW + 60, 1, lack=Lack.DISARMED), missing)
+    responses.arm(1, armed=True)
+    assert coming() == (Coming("cold/r0", NOW + 60, 1), missing)
+    responses.hold(on=True)
+    assert coming() == (Coming("cold/r0", NOW + 60, 1, lack=Lack.HOLD), missing)

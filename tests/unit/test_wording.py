@@ -15,7 +15,7 @@ from bwm.channels.sending.text import body_of
 from bwm.event import Event
 from bwm.guardian.notice import SEVERITY
 from bwm.language import Language, language, names
-from bwm.wording import Coming, Reader, Telling, tell, tell_digest, tell_test, tell_unreadable, title
+from bwm.wording import Coming, Lack, Reader, Telling, tell, tell_digest, tell_test, tell_unreadable, title
 from bwm.wording.kinds import ADVICE, NEXT, TITLES, WHAT
 from bwm.wording.tell import BODY_LIMIT
 from tests.docs import kinds
@@ -143,6 +143,20 @@ COMING = (Coming("sweepers", 1200, 7, unless_answered=True), Coming("sweepers", 
     ("one", "words"),
     [
         (COMING[0], "At 1970-01-01 00:20 (UTC) bwm sends the response sweepers, unless somebody answers this before."),
+        (
+            replace(COMING[0], lack=Lack.DISARMED),
+            "At 1970-01-01 00:20 (UTC) bwm sends the response sweepers, unless somebody answers this before. "
+            "But it is not armed, and waits for that: bwm arm sweepers",
+        ),
+        (
+            Coming("sweepers", 60, 7, lack=Lack.MISSING),
+            "bwm sends the response sweepers now. But there is none of this name: nothing will be sent. "
+            "bwm list-responses",
+        ),
+        (
+            Coming("sweepers", 60, 7, lack=Lack.HOLD),
+            "bwm sends the response sweepers now. But all responses are on hold: bwm hold --off",
+        ),
         (COMING[1], "bwm sends the response sweepers if somebody says yes until 1970-01-01 00:10 (UTC): bwm approve 7"),
         (
             Coming("sweepers", 1200, 7),
@@ -338,7 +352,7 @@ def test_what_a_person_must_know_is_never_cut(event, name):
     """With all that an event can hold and a name as long as names may be, nothing but details is left out."""
     owned = {"guardian": "n" * 64} if event.guardian else {"vault": "n" * 64} if event.vault else {}
     event = replace(event, reason="because " * 50, detail={**event.detail, "words": "because " * 50}, **owned)
-    coming = tuple(replace(one, response="n" * 40) for one in COMING)
+    coming = tuple(replace(one, response="n" * 40, lack=Lack.DISARMED) for one in COMING)
     telling = Telling(
         "abcdefghij", 1795251900, 1795251960, "abcd-efgh-ijkl", is_drill=True, coming=coming, blocks_left=1
     )
