@@ -74,7 +74,7 @@ def view_of(event: Event, facts: PolicyFacts, history: Sequence[Event], now: int
         now=now,
         tip_height=facts.tip_height,
         tags=facts.tags.get(event.vault or "", ()),
-        tx=Spent(spend.spend.outputs, spend.own) if spend else None,
+        tx=Spent(spend.spend.outputs, spend.own, spend.spend.spent) if spend else None,
         blind=facts.blind,
         history=history,
     )

@@ -213,7 +213,10 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class PaysOnly:
-    """Every sat goes to an allowed address, or back to the vault; or, with ``wanted`` False, some does not."""
+    """Every sat goes to an allowed address, or back to the vault; or, with ``wanted`` False, some does not.
+
+    A fee is paid besides, but for one that is more than what arrives: a thief can be a miner, or have one's ear.
+    """
 
     scripts: frozenset[bytes]
     wanted: bool
@@ -221,9 +224,13 @@ class PaysOnly:
     def look(self, view: View) -> Found:
         if view.tx is None:
             return Found(None, "it is not known where it pays")
-        others = [sats for script, sats in view.tx.outputs if sats and script not in self.scripts | view.tx.own]
-        words = f"{sats_words(sum(others))} go elsewhere" if others else "it pays to allowed addresses only"
-        return Found((not others) == self.wanted, words, {"sats_elsewhere": sum(others)})
+        allowed, paid = self.scripts | view.tx.own, sum(sats for _, sats in view.tx.outputs)
+        elsewhere = sum(sats for script, sats in view.tx.outputs if script not in allowed)
+        fee = 0 if view.tx.spent is None else view.tx.spent - paid
+        if fee > paid - elsewhere:
+            elsewhere += fee
+        words = f"{sats_words(elsewhere)} go elsewhere" if elsewhere else "it pays to allowed addresses only"
+        return Found((not elsewhere) == self.wanted, words, {"sats_elsewhere": elsewhere})
 
     @property
     def words(self) -> str:

@@ -13,6 +13,7 @@ class Spent:
 
     outputs: tuple[tuple[bytes, int], ...]  # scriptPubKey and sat
     own: frozenset[bytes] = frozenset()  # the vault's own scripts among them
+    spent: int | None = None  # sat that it takes out of the vault's coins; None: not known
 
 
 @dataclass(frozen=True, slots=True)

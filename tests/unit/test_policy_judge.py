@@ -127,6 +127,9 @@ CASES = [
     (PaysOnly(frozenset({b"a"}), True), {"tx": Spent(((b"a", 5), (b"b", 1)), frozenset({b"b"}))}, True),
     (PaysOnly(frozenset({b"a"}), False), {"tx": Spent(((b"b", 1),))}, True),
     (PaysOnly(frozenset({b"a"}), False), {}, None),
+    (PaysOnly(frozenset({b"a"}), True), {"tx": Spent(((b"a", 5),), spent=10)}, True),
+    (PaysOnly(frozenset({b"a"}), True), {"tx": Spent(((b"a", 5),), spent=11)}, False),  # to a miner of the thief's
+    (PaysOnly(frozenset({b"a"}), False), {"tx": Spent(((b"a", 5), (b"b", 0)), frozenset({b"b"}), 11)}, True),
     (Announced(False), {}, True),
     (Announced(False), {"event": replace(THEFT, detail={"announced": 3})}, False),
     (GuardianIs(("locked",)), {"event": replace(THEFT, detail={"guardian": "locked"})}, True),
