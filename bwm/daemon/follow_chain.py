@@ -136,6 +136,10 @@ class ChainFollower:
         height = max(0, min(known_from, tip.height, known_from if born is None else born) - 1)
         self._rewind(at, BlockRef(height, self._node.block_hash(height)), (), shares=False)
 
+    def is_ahead(self, block: BlockRef) -> bool:
+        """Whether a block of the node's chain was not read yet."""
+        return block.height > self.at().height and self._is_active(block)
+
     def shares_up_to(self, block: BlockRef) -> int:
         """The height up to which the node's chain is that which ended in ``block``, and that which we have read."""
         return min(self._shared_height(block), self._shared_height(self.at()))

@@ -110,6 +110,7 @@ class Ingest(Loop):
         self._due = 0.0  # when to reconcile next, on the monotonic clock
         self._newcomers_due = 0.0
         self._has_backlog = True  # until a look says otherwise
+        self._somebody_waits = False  # to be taken up once the chain was read as far as he was looked up
         self._is_syncing = False
 
     def put(self, message: FeedMessage) -> None:
@@ -129,15 +130,25 @@ class Ingest(Loop):
         self._watch_list = self._parts.watch_list
 
     def take_up_newcomers(self) -> None:
-        """A vault added a moment ago is watched from here on; what came before it, the backlog reads."""
+        """A vault added a moment ago is watched from here on; what came before it, the backlog reads.
+
+        Who was looked up as of a block that was not read yet waits until it is: should it leave the chain before, the
+        coins that it spent must be found, and nobody else remembers it.
+        """
         parts = self._parts
-        if parts.watch_list.is_current() or cursor.at() is None:
+        if cursor.at() is None or (parts.watch_list.is_current() and not self._somebody_waits):
             return
         at = parts.chain.at()
-        parts.watch_list.refresh()
-        parts.mempool.forget(parts.watch_list.fresh_txids)
+        is_changed = parts.watch_list.refresh()
+        if is_changed:
+            parts.mempool.forget(parts.watch_list.fresh_txids)
         try:
-            shared = {block: parts.chain.shares_up_to(block) for block in backlog.newcomers()}
+            newcomers = backlog.newcomers()
+            arrived = [block for block in newcomers if not parts.chain.is_ahead(block)]
+            self._somebody_waits = len(arrived) < len(newcomers)
+            if not arrived and not is_changed:
+                return
+            shared = {block: parts.chain.shares_up_to(block) for block in arrived}
             coins = [coin for block in shared for coin in parts.chain.given_back_since(block, self._breathe)]
             with parts.database.transaction():
                 if not parts.watch_list.is_current():

@@ -43,14 +43,16 @@ def take_up(cursor_height: int, shared: Mapping[BlockRef, int]) -> None:
     """Readings that were ordered while nobody looked may begin: what is new from here on is watched.
 
     ``shared``: up to which height the chain is still the one in which newcomers were looked up, by the block as of
-    which. Call inside a transaction, after the watch list was loaded.
+    which; others wait. Call inside a transaction, after the watch list was loaded.
     """
     for known, height in shared.items():
         sql = "UPDATE backlog SET known_height = ? WHERE until_height IS NULL AND known_hash = ? AND known_height > ?"
         raw.run(sql, height, known.hash, height)
     sql = "UPDATE backlog SET next_height = known_height + 1 WHERE until_height IS NULL AND next_height > known_height"
     raw.run(sql)
-    raw.run("UPDATE backlog SET until_height = ? WHERE until_height IS NULL", cursor_height)
+    begin = "UPDATE backlog SET until_height = ? WHERE until_height IS NULL AND known_hash"
+    raw.run(f"{begin} IS NULL", cursor_height)
+    raw.run_many(f"{begin} = ?", [(cursor_height, known.hash) for known in shared])
     finish(cursor_height)
 
 

@@ -10,6 +10,7 @@ from bwm.daemon.connect import connect
 from bwm.daemon.registration import Wish, prepare
 from bwm.db import new_vaults
 from bwm.db.database import Database
+from bwm.node.frames import Gap
 from regtest.node import wait_until
 
 
@@ -203,3 +204,24 @@ def test_coins_that_a_reorg_gives_back_to_vaults_added_after_their_spend_are_wat
 
     for name in ("watched", "looked up"):
         assert bwm.wait_for_event("trigger.confirmed", vault=name)["block_hash"] == mined
+
+
+def test_a_coin_spent_in_a_block_that_only_the_look_up_saw_is_watched_when_that_block_leaves(node, ingest, bwm, thief):
+    """The vault is taken up while its reader stands one block behind, and the reorg comes before the next."""
+    late = node.new_address()
+    coin = node.pay(late, 1_000_000)
+    node.mine()
+    ingest.turn([Gap("hashblock")])
+    node.spend(coin, node.new_address())
+    [mined] = node.mine()
+    bwm("add-vault", "late", "--address", late)  # the coin is among the unspent ones no more
+    ingest.take_up_newcomers()
+    assert ingest._parts.chain.at().height == node.height - 1
+
+    node.rpc("invalidateblock", mined)
+    theft = node.signed_spend(coin, thief, feerate=50)
+    node.mine_exactly([theft])
+    node.mine_exactly()
+    ingest.turn([Gap("hashblock")])
+
+    assert [event["kind"] for event in bwm.events(vault="late")] == ["trigger.confirmed"]

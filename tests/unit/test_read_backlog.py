@@ -104,7 +104,12 @@ def ingest(database, node):
     watch_list = SimpleNamespace(
         has_txids=True, fresh_txids=(), is_current=is_current, refresh=lambda: None, learn=lambda coins: None
     )
-    chain = SimpleNamespace(at=lambda: TIP, shares_up_to=lambda block: TIP.height, given_back_since=lambda *_: ())
+    chain = SimpleNamespace(
+        at=lambda: TIP,
+        is_ahead=lambda block: False,
+        shares_up_to=lambda block: TIP.height,
+        given_back_since=lambda *_: (),
+    )
     parts = SimpleNamespace(
         database=database,
         watch_list=watch_list,
