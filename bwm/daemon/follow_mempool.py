@@ -57,21 +57,23 @@ class MempoolFollower:
         return any(sighting.status in LIVE for sighting in sightings.by_txids(txids))
 
     def meet(self, txids: Sequence[str]) -> set[str]:
-        """Look closely at transactions, as far as the node has them. Returns the ids of those."""
+        """Look closely at transactions, as far as the node has them in its mempool. Returns the ids of those."""
         met: set[str] = set()
         for start in range(0, len(txids), _AT_ONCE):
             part = self._node.raw_transactions(txids[start : start + _AT_ONCE])
-            self._search(list(part.values()))
-            met |= part.keys()
+            met |= part.keys() - self._search(list(part.values()))
         return met
 
-    def _search(self, raws: list[bytes]) -> None:
+    def _search(self, raws: list[bytes]) -> set[str]:
+        """Returns the ids of those that left the mempool before they were looked at, and may come back."""
         finding = self._finder.find(TxPool(raws))
-        unmined = [(tx, matches) for tx, matches in finding.found if matches and self._is_unmined(tx.txid)]
-        unresolved = tuple(tx for tx in finding.unresolved if self._is_unmined(tx.txid))
+        suspects = {tx.txid for tx in (*(tx for tx, matches in finding.found if matches), *finding.unresolved)}
+        gone = {txid for txid in suspects if not self._is_unmined(txid)}
+        unmined = [(tx, matches) for tx, matches in finding.found if matches and tx.txid not in gone]
+        unresolved = tuple(tx for tx in finding.unresolved if tx.txid not in gone)
         finding = replace(finding, found=unmined, unresolved=unresolved)
         if finding.is_empty and not finding.resolved:
-            return
+            return gone
         changes = plan_mempool(finding.found, self._writer.facts((), finding), self._writer.now())
         self._writer.write(changes, finding)
         if finding.extended:
@@ -80,6 +82,7 @@ class MempoolFollower:
         spenders = set(self._node.spent_in_mempool(coins).values()) if coins else set()
         if later := spenders - {tx.txid for tx, _ in finding.found}:
             self.meet(sorted(later))  # they were looked at before their parents were known
+        return gone
 
     def _is_unmined(self, txid: str) -> bool:
         """A node with txindex also answers for mined transactions: those wait for their block."""
@@ -102,8 +105,7 @@ class MempoolFollower:
         fresh = [txid for txid in txids if txid not in self._known]
         for start in range(0, len(fresh), _AT_ONCE):
             part = fresh[start : start + _AT_ONCE]
-            self.meet(part)
-            self._known.update(part)
+            self._known |= self.meet(part)  # what was gone when it was asked for may be back with the next look
             if not breathe() or self._node.tip() != at:  # a block does not wait until a full mempool was looked at
                 return False
         self._miss(present, at)

@@ -3,9 +3,13 @@
 from types import SimpleNamespace
 
 from bwm.chain.block import BlockRef
+from bwm.chain.tx import txid_of
+from bwm.daemon import follow_mempool
 from bwm.daemon.finder import Finding
 from bwm.daemon.follow_mempool import MempoolFollower
+from bwm.plan import Changes
 
+RAW = bytes.fromhex("02000000" + "01" + "11" * 36 + "00" + "ff" * 4 + "01" + "00" * 8 + "0151" + "00" * 4)
 BEFORE, AFTER = BlockRef(100, "aa" * 32), BlockRef(101, "bb" * 32)
 
 
@@ -25,7 +29,7 @@ class FullNode:
     def raw_transactions(self, txids):
         self.read += txids
         self.height = AFTER
-        return {}
+        return dict.fromkeys(txids, RAW)
 
 
 def test_a_block_that_comes_meanwhile_ends_the_look_and_the_next_goes_on_where_it_ended():
@@ -39,3 +43,37 @@ def test_a_block_that_comes_meanwhile_ends_the_look_and_the_next_goes_on_where_i
     follower._miss = follower._second_reading.read = lambda *_: None
     assert follower.look(AFTER)
     assert len(node.read) == len(set(node.read)) == 1500
+
+
+class FlickeringNode:
+    """A transaction has left its mempool, or was mined, each time that somebody asks for it, but for the last."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def tip(self) -> BlockRef:
+        return BEFORE
+
+    def mempool_txids(self):
+        return [txid_of(RAW)], 1
+
+    def raw_transactions(self, txids):
+        self.asked += 1
+        return {} if self.asked == 1 else dict.fromkeys(txids, RAW)
+
+    def transaction(self, txid):
+        return SimpleNamespace(block_hash="cc" * 32 if self.asked == 2 else None)
+
+    def spent_in_mempool(self, coins):
+        return {}
+
+
+def test_what_left_the_mempool_while_it_was_looked_at_is_looked_at_when_it_is_back(monkeypatch):
+    met = []
+    writer = SimpleNamespace(taught=[], facts=lambda *_: None, now=lambda: 0, write=lambda *_: None)
+    finder = SimpleNamespace(find=lambda pool: Finding([(tx, ("a match",)) for tx in pool.touching(pool.keys())]))
+    monkeypatch.setattr(follow_mempool, "plan_mempool", lambda found, *_: met.extend(found) or Changes())
+    follower = MempoolFollower(FlickeringNode(), finder, writer)
+    follower._miss = follower._second_reading.read = lambda *_: None
+
+    assert [follower.look(BEFORE) and len(met) for _ in range(4)] == [0, 0, 1, 1]
