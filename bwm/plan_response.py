@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bwm.event import Event, fact_key
 from bwm.plan import AlertChange, Changes
-from bwm.response.broadcast import Broadcast, State
+from bwm.response.broadcast import STUCK, Broadcast, State
 from bwm.response.readiness import Judgement, Verdict
 from bwm.severity import Severity
 
@@ -28,6 +28,7 @@ SEVERITY: Mapping[str, Severity] = {
     "response.held": Severity.CRITICAL,
     "response.sent": Severity.HIGH,
     "response.raised": Severity.HIGH,
+    "response.stuck": Severity.CRITICAL,
     "response.outbid": Severity.CRITICAL,
     "response.evicted": Severity.HIGH,
     "response.refused": Severity.CRITICAL,
@@ -86,7 +87,7 @@ def kind_of(before: Broadcast | None, after: Broadcast) -> str:
     if after.state is State.EVICTED and before.state is State.CONFIRMED:
         return "response.reorged"
     if after.state is State.SENT and before.state is State.SENT:
-        return "response.raised"
+        return "response.stuck" if after.cause == STUCK else "response.raised"
     return f"response.{after.state}"
 
 

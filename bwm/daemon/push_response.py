@@ -18,7 +18,7 @@ from bwm.db.orders import guard_facts
 from bwm.node.bitcoind import Bitcoind
 from bwm.policy.guard import GuardFacts, Ruling, holds
 from bwm.response.answers import MEANING, Answer, Deed
-from bwm.response.broadcast import Look
+from bwm.response.broadcast import STUCK, Look
 from bwm.response.deadline import Left, Moment, left
 from bwm.response.ladder import LadderStep, Need, choose, target
 
@@ -129,6 +129,8 @@ class ResponsePusher:
             deed = MEANING[said.answer].deed
             if deed is Deed.FOLLOW or said.answer is Answer.AGAINST_POLICY:  # other nodes may have other rules
                 self._hand_on(step)
+            if deed is Deed.FOLLOW and is_there and position == scene.following.broadcast.position:
+                return  # sent again, for peers that forgot it
             if deed is Deed.FOLLOW:
                 words = f"step {position + 1} was sent, with a fee of {step.stored.fee} sat: {why}"
                 self._book.move(scene, Look.IN_MEMPOOL, "mempool", words, position=position, height=scene.tip.height)
@@ -139,13 +141,24 @@ class ResponsePusher:
                 refused = said
             if deed in (Deed.WAIT, Deed.LOOK):
                 break
-        if refused and not is_there:
+        if refused and is_there:
+            words = f"step {first + 1} should take its place in the mempool ({why}), and the node takes no such step"
+            self._tell_stuck(scene, f"{words}: {_words(refused)}")
+        elif refused:
             self._explain(scene, refused)
+
+    def _tell_stuck(self, scene: Scene, words: str) -> None:
+        """Of what is there still: it may have been mined, or a rival have come, since it was looked for."""
+        spenders = self._node.spent_in_mempool(scene.coins).values()
+        is_there = any(scene.place_of(txid) is not None for txid in spenders)
+        if not is_there or self._node.tip() != scene.tip:
+            self._look_again(scene)
+            return
+        self._book.move(scene, Look.STUCK, STUCK, words)
 
     def _explain(self, scene: Scene, said: Said) -> None:
         """Why it could not be sent. Kept, told once, and tried again."""
-        meaning = MEANING[said.answer]
-        words = f"{meaning.words} ({said.words})" if said.words else meaning.words
+        meaning, words = MEANING[said.answer], _words(said)
         hangs_on_others = meaning.deed is Deed.LOOK or said.answer is Answer.OUTBID
         if hangs_on_others and self._node.tip() != scene.tip:  # a block came meanwhile, and may hold it
             self._look_again(scene)
@@ -238,6 +251,11 @@ class ResponsePusher:
             budget_sats=scene.response.budget,
             waited=scene.tip.height - sent if is_there and sent is not None else 0,
         )
+
+
+def _words(said: Said) -> str:
+    words = MEANING[said.answer].words
+    return f"{words} ({said.words})" if said.words else words
 
 
 def _limit(need: Need) -> int | None:

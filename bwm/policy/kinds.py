@@ -50,6 +50,7 @@ TOLD = (
     "response.removed",
     "response.reorged",
     "response.sent",
+    "response.stuck",
     "response.unproven",
     "response.used",
     "response.void",

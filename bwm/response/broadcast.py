@@ -41,6 +41,7 @@ class Look(StrEnum):
 
     HINDERED = "it may or can not be sent now"
     IN_MEMPOOL = "in the mempool"
+    STUCK = "in the mempool, and the node takes no dearer step in its place"
     GONE = "neither in the mempool nor in a block"
     RIVAL_IN_MEMPOOL = "another spends its coins in the mempool"
     REFUSED = "the node does not take it"
@@ -53,6 +54,9 @@ class Look(StrEnum):
     CALLED_OFF = "nobody wants it any more"
 
 
+STUCK = "stuck"
+"""The cause of a broadcast that stands in the mempool and should be raised, which the node does not let be."""
+
 _OPEN = (State.WAITING, State.SENT, State.OUTBID, State.EVICTED, State.REFUSED)
 _UNSENT = (State.WAITING, State.OUTBID, State.EVICTED, State.REFUSED)
 
@@ -62,6 +66,7 @@ LIVE = (*_OPEN, State.CONFLICTED, State.CONFIRMED)
 TRANSITIONS: Mapping[tuple[State, Look], State] = {
     **{(state, Look.HINDERED): State.WAITING for state in _UNSENT},
     **{(state, Look.IN_MEMPOOL): State.SENT for state in _OPEN},
+    (State.SENT, Look.STUCK): State.SENT,
     (State.SENT, Look.GONE): State.EVICTED,
     (State.OUTBID, Look.GONE): State.EVICTED,
     **{(state, Look.RIVAL_IN_MEMPOOL): State.OUTBID for state in _OPEN},

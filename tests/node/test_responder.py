@@ -253,6 +253,23 @@ def test_on_another_network_nothing_is_sent_or_taken(tower):
     assert tower.turn()[-1] == "sent"
 
 
+def test_a_step_that_somebody_keeps_dearer_ones_out_with_is_told_once(tower):
+    """What spends its output and pays much must be paid for as well by whatever takes its place (BIP 125)."""
+    rob(tower)
+    cheap = tower.steps[0]
+    tower.node.send(cheap.hex)
+    tower.node.send(tower.vault.child(cheap, cheap.outputs[0][0], 100_000, version=2).hex)
+    assert tower.turn_while("test_mempool_accept", lambda: tower.node.mine_exactly([])) == ["decided", "sent"]
+    assert tower.turn(2)[-1] == "stuck"
+    [alert] = [alert for alert in alerts.listed() if alert.case.startswith("response/cold/safe/")]
+    assert (alert.state, alert.severity) == ("open", "critical")
+    tower.node.mine_exactly([])
+    assert tower.turn(2).count("stuck") == 1
+    assert tower.sent == {cheap.txid}
+    tower.node.mine()
+    assert "confirmed" in tower.turn(2)
+
+
 def test_a_lost_key_is_told_at_once_and_mended_by_bringing_it_back(tower):
     key = tower.settings.state_dir / "sealing.key"
     kept = key.rename(key.with_name("kept"))
