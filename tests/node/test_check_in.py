@@ -121,6 +121,9 @@ def test_the_api_takes_a_check_in_by_post_from_a_token_for_that(bwm, port):
     assert call("POST", token=other).status == 403
     assert call("GET", "/v1/status").status == 403
     assert bwm.status()["check_in"] == done.json
+    assert call("GET", "/v1/status", token=other).json["check_in"] == done.json
+    of_some = bwm("add-token", "some", "--scope", "read", "--vault", "alice-*").stdout.strip()
+    assert call("GET", "/v1/status", token=of_some).json["check_in"] is None
 
 
 def test_without_the_section_nobody_can_check_in(make_bwm, node):

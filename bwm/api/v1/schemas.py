@@ -12,6 +12,10 @@ def _with(shape: dict[str, Any], **more: Any) -> dict[str, Any]:
     return _object(shape["properties"] | more)
 
 
+def _or_null(shape: dict[str, Any]) -> dict[str, Any]:
+    return shape | {"type": ["object", "null"]}
+
+
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer"}
 TIME = {"type": "string", "format": "date-time"}
@@ -138,17 +142,6 @@ RESPONSE = _object(
 
 KEPT_RESPONSE = _with(RESPONSE, notes=TEXTS)
 
-STATUS = _object(
-    {
-        "network": TEXT,
-        "version": TEXT,
-        "up": {"type": "boolean"},
-        "height": WHOLE_OR_NULL,
-        "vaults": WHOLE,
-        "open_alerts": WHOLE,
-    }
-)
-
 ACKNOWLEDGED = _object({"result": {"enum": ["acknowledged", "already", "graver"]}, "alert": TEXT_OR_NULL})
 
 CHECK_IN = _object(
@@ -158,6 +151,18 @@ CHECK_IN = _object(
         "missed_at": TEXT_OR_NULL,
         "stage": {"enum": ["fine", "due", "overdue", "missed"]},
         "overdue": {"type": "boolean"},
+    }
+)
+
+STATUS = _object(
+    {
+        "network": TEXT,
+        "version": TEXT,
+        "up": {"type": "boolean"},
+        "height": WHOLE_OR_NULL,
+        "vaults": WHOLE,
+        "open_alerts": WHOLE,
+        "check_in": _or_null(CHECK_IN),
     }
 )
 
