@@ -41,4 +41,5 @@ def alerts(session: Session, state: str | None, as_json: bool) -> None:
             )
             for alert in found
         ),
+        if_empty=f"No alert is {state}." if state else "There is no alert.",
     )

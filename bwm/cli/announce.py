@@ -114,6 +114,7 @@ def list_announcements(session: Session, as_json: bool) -> None:
             )
             for row in rows
         ),
+        if_empty="No spend was announced.",
     )
 
 

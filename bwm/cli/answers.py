@@ -198,6 +198,7 @@ def _show_silences(described: list[dict[str, Any]], as_json: bool) -> None:
             )
             for one in described
         ),
+        if_empty="No silence holds.",
     )
 
 

@@ -211,6 +211,7 @@ def list_channels(session: Session, as_json: bool) -> None:
             )
             for channel in described
         ),
+        if_empty=output.NO_CHANNEL,
     )
 
 

@@ -221,7 +221,9 @@ def daemon(config: Config) -> Check:
     """Whether somebody watches."""
     if is_held(config.state_dir):
         return Check("daemon", OK, "runs")
-    return Check("daemon", WARN, "does not run, so nothing is watched", ("run: systemctl enable --now bwm",))
+    unit = "bwm" if config.network == "main" else f"bwm@{config.network}"
+    mend = (f"run: systemctl enable --now {unit}, or without a service: bwm run",)
+    return Check("daemon", WARN, "does not run, so nothing is watched", mend)
 
 
 def unreachable(error: NodeError) -> Check:

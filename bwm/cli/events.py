@@ -39,11 +39,15 @@ def events(
     """
     since_at = None if since is None else moment(since, SystemClock().now())
     with session.database(session.config()):
+        is_empty = True
         for event in _read(follow, since_at, vault, kind):
+            is_empty = False
             if as_json:
                 output.line(event.as_json())
             else:
                 click.echo(in_words(event))
+    if is_empty and not as_json:
+        output.note("No event fits." if since or vault or kind else "The journal is empty: nothing has happened yet.")
 
 
 def _read(follow: bool, since: int | None, vault: str | None, kind: str | None) -> Iterator[Event]:

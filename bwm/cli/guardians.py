@@ -150,6 +150,7 @@ def list_guardians(session: Session, as_json: bool) -> None:
             )
             for guardian in described
         ),
+        if_empty="There is no guardian yet. Add one: bwm add-guardian NAME ADDRESS",
     )
 
 
@@ -170,7 +171,7 @@ def show_guardian(session: Session, name: str, as_json: bool) -> None:
     config = session.config()
     with session.database(config):
         stock = take_stock(config, name, SystemClock().now())
-        events = journal.read(vault=name)[-_LATEST:]
+        events = journal.latest(name, _LATEST)
     if as_json:
         output.document(stock | {"events": [event.as_json() for event in events]})
         return

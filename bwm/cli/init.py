@@ -81,7 +81,8 @@ def init(session: Session, force: bool, own_user: bool) -> None:
     write_private(file, _text(network, credentials))
     click.echo(f"Wrote {file}.")
     if lines:
-        click.echo("\nAdd to bitcoin.conf, then restart the node:\n")
+        place = "" if network.name == "main" else f", into its section [{network.chain}]"
+        click.echo(f"\nAdd to bitcoin.conf{place}, then restart the node:\n")
         click.echo("\n".join(lines))
     output.note("\nThen: bwm add-channel phone, bwm add-vault NAME, bwm doctor")
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+NO_CHANNEL = "There is no channel, so nobody will be told. Add one: bwm add-channel phone"
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -26,8 +28,11 @@ def note(words: str) -> None:
     click.echo(words, err=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows below column heads. None shows as nothing; on a pipe nothing is folded."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], if_empty: str = "None.") -> None:
+    """Rows below column heads. None shows as nothing; on a pipe nothing is folded.
+
+    ``if_empty``: what a person is told where there is no row.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -39,7 +44,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     if shown.row_count:
         Console(width=None if sys.stdout.isatty() else 1000).print(shown)
     else:
-        note("None yet.")
+        note(if_empty)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:

@@ -181,8 +181,9 @@ def replay(session: Session, first: str, last: str | None, file: Path | None, bl
             compared = _of_blocks(config, first, last, tried, config.policies if file else ())
         else:
             now = SystemClock().now()
-            until = now if last is None else moment(last, now)
-            compared = replay_journal(config, moment(first, now), until, tried, config.policies if file else None)
+            since, until = moment(first, now), now if last is None else moment(last, now)
+            _refuse_backwards(since, until)
+            compared = replay_journal(config, since, until, tried, config.policies if file else None)
     differing = [one for one in compared if one.differs]
     for one in compared if as_json else differing:
         output.line(_as_json(one)) if as_json else click.echo(_text(one))
@@ -194,12 +195,21 @@ def _of_blocks(
 ) -> list[Compared]:
     from bwm.daemon.connect import connect
 
+    tip = connect(config).tip().height
     try:
-        lowest, highest = int(first), connect(config).info().height if last is None else int(last)
+        lowest, highest = int(first), tip if last is None else int(last)
     except ValueError:
         raise UsageError("With --blocks, --from and --to are heights of blocks.") from None
+    if lowest < 0 or max(lowest, highest) > tip:
+        raise UsageError(f"--from and --to are heights of blocks that there are: from 0 to the node's tip, {tip}.")
+    _refuse_backwards(lowest, highest)
     with output.progress("Reading blocks") as on_progress:
         return replay_blocks(config, lowest, highest, tried, against, on_progress)
+
+
+def _refuse_backwards(first: int, last: int) -> None:
+    if first > last:
+        raise UsageError("--from lies after --to, so there is nothing between them: exchange the two.")
 
 
 def _as_json(one: Compared) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def list_responses(session: Session, as_json: bool) -> None:
     output.table(
         ("response", "of", "sat/vB", "armed", "state", "why", "checked"),
         (*(_response_row(one) for one in kept), *(_lock_row(lock) for lock in locks)),
+        if_empty="Nothing was signed in advance yet. Add it: bwm add-response VAULT NAME --tx FILE",
     )
     if held:
         output.note("Everything is on hold: nothing is sent. `bwm hold --off` lifts it.")

@@ -65,7 +65,7 @@ def _show(facts: dict[str, Any], clear: bool) -> None:
         state = "FAILING, see `bwm alerts`" if not channel["healthy"] else "ok" if channel["proved"] else "NOT PROVED"
         click.echo(f"channel {channel['name']}: {state}; last delivered: {channel['last_delivered_at'] or 'never'}")
     if not facts["channels"]:
-        output.note("There is no channel, so nobody will be told. Add one: bwm add-channel phone")
+        output.note(output.NO_CHANNEL)
 
 
 def _check_in_in_words(check_in: dict[str, Any]) -> str:

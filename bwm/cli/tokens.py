@@ -71,6 +71,7 @@ def list_tokens(session: Session, as_json: bool) -> None:
     output.table(
         ("token", "scopes", "vaults", "since"),
         ([each[c] if isinstance(each[c], str) else " ".join(each[c]) for c in columns] for each in found),
+        if_empty="There is no token: no program may call the API. Add one: bwm add-token NAME --scope read",
     )
 
 

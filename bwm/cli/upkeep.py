@@ -1,13 +1,15 @@
 """The commands that keep bwm's own data."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from bwm.cli.session import Session, pass_session, refuse_root
-from bwm.daemon.lock import Lock
+from bwm.daemon.lock import Lock, is_held
 from bwm.db.backup import back_up, database_file
 from bwm.db.backup import restore as restore_backup
+from bwm.errors import BwmError, UsageError
 
 
 @click.command()
@@ -45,13 +47,22 @@ def restore(session: Session, file: Path, yes: bool) -> None:
     """
     config = session.config()
     refuse_root(config)
+    if is_held(config.state_dir):
+        raise BwmError("The daemon runs on this database: nothing was changed. Stop it first: systemctl stop bwm")
     lock = Lock(config.state_dir)
     try:
         path = database_file(config.database_url)
         if path.exists() and not yes:
-            click.confirm(f"Replace {path} by {file}? The present one is kept.", abort=True)
+            _confirm(f"Replace {path} by {file}? The present one is kept.")
         aside = restore_backup(file, path, config.network)
     finally:
         lock.release()
     click.echo(f"{file} was restored." + (f" What was there before is {aside}." if aside else ""))
     click.echo("Now start the daemon, and compare `bwm list-vaults` with your own list.")
+
+
+def _confirm(question: str) -> None:
+    """Ask a person. Raises UsageError where nobody can answer: it is too much to be done without a word."""
+    if not sys.stdin.isatty():
+        raise UsageError("A database is there already, and nobody can be asked: nothing was changed. Give --yes.")
+    click.confirm(question, abort=True, err=True)

@@ -137,7 +137,7 @@ def _register(session: Session, wishes: tuple[Wish, ...]) -> None:
         triggers = sum(len(vault.triggers) for vault in rest)
         click.echo(f"Added {_count(len(rest), 'other vault')}: {_count(triggers, 'trigger')}.")
     if not config.channels:
-        output.note("There is no channel yet, so nobody will be told. Add one: bwm add-channel phone")
+        output.note(output.NO_CHANNEL)
 
 
 @click.command("edit-vault")
@@ -209,6 +209,7 @@ def list_vaults(session: Session, as_json: bool) -> None:
             )
             for vault in described
         ),
+        if_empty="There is no vault yet. Add one: bwm add-vault NAME",
     )
 
 
@@ -226,7 +227,7 @@ def show_vault(session: Session, name: str, as_json: bool) -> None:
     with session.database(session.config()):
         vaults.find(name)
         [vault] = vaults.described([name])
-        events = journal.read(vault=name)[-_LATEST:]
+        events = journal.latest(name, _LATEST)
     if as_json:
         output.document(vault | {"events": [event.as_json() for event in events]})
         return

@@ -30,7 +30,9 @@ def back_up(database: Database, to: Path) -> None:
         _to_disk(to.parent)
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
-        raise DatabaseTrouble(f"The database could not be copied to {to}: {error}. Nothing was left there.") from error
+        raise DatabaseTrouble(
+            f"The database could not be copied to {to}: {_why(error)}. Nothing was left there."
+        ) from error
 
 
 def database_file(url: str) -> Path:
@@ -59,7 +61,7 @@ def restore(backup: Path, to: Path, network: str) -> Path | None:
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         raise DatabaseTrouble(
-            f"{backup} could not be restored: {error}. Check the file, or try an older one."
+            f"{backup} could not be restored: {_why(error)}. Check the file, or try an older one."
         ) from error
     except UsageError:
         part.unlink(missing_ok=True)
@@ -98,6 +100,11 @@ def _copy(path: Path, part: Path) -> None:
         [[answer]] = copy.execute("PRAGMA quick_check(1)").fetchall()
     if answer != "ok":
         raise sqlite3.DatabaseError(f"the copy is damaged: {answer}")
+
+
+def _why(error: OSError | sqlite3.Error) -> str:
+    """In words that name no file: the one that the system speaks of is the part, which nobody knows."""
+    return str((isinstance(error, OSError) and error.strerror) or error)
 
 
 def _to_disk(path: Path) -> None:

@@ -76,6 +76,13 @@ def _hidden() -> list[int]:
     return [int(row.event_id) for row in rows]
 
 
+def latest(owner: str, at_most: int) -> list[Event]:
+    """The latest events of one vault or guardian, in order."""
+    table = schema.Event
+    rows = table.select().where(_wanted(0, owner, None)).order_by(table.seq.desc()).limit(at_most)
+    return [_event(row) for row in reversed(list(rows))]
+
+
 def lately(since: int, owners: Collection[str] | None = None, at_most: int = 20_000) -> tuple[Event, ...]:
     """The latest events from ``since`` on (unix seconds), the oldest first; of these vaults and guardians, or all."""
     table = schema.Event

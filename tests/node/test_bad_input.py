@@ -132,6 +132,14 @@ def test_a_node_that_still_catches_up_is_said_so_and_nothing_is_concluded_from_i
     bwm.wait_ready()
 
 
+def test_a_past_that_there_is_not_is_not_replayed(node, bwm):
+    tip = str(node.rpc("getblockcount"))
+    for blocks in ("--from", "-1"), ("--from", "0", "--to", "99999999"), ("--from", tip, "--to", "0"):
+        assert "--from" in refused(bwm, "replay", "--blocks", *blocks)
+    assert "after --to" in refused(bwm, "replay", "--from", "1h", "--to", "2h")
+    assert bwm("replay", "--blocks", "--from", tip).stderr.startswith("0 events")
+
+
 @pytest.mark.parametrize("arguments", [("rescan", "cold", "--from", "never"), ("ack", "zzz"), ("ack",), ("nonsense",)])
 def test_wrong_usage_is_told_in_a_paragraph(bwm, arguments):
     said = bwm(*arguments, exit_code=2).stderr

@@ -47,6 +47,7 @@ def test_a_healthy_bwm_passes_every_check(bwm, receiver):
 
 def test_looking_changes_nothing(bwm):
     assert verdicts(bwm)["daemon"] == ["warn"]
+    assert "bwm@regtest" in words(bwm, "daemon", exit_code=0)
     assert not bwm.state_dir.exists()
 
 
@@ -131,6 +132,7 @@ def run(home: Path, *arguments: str, exit_code: int = 0) -> str:
 def test_init_gives_bwm_a_user_with_just_the_rights_it_needs(home, folder, make_node, bitcoind):
     """The lines it prints are put into bitcoin.conf; then doctor finds nothing missing."""
     said = run(home, "init")
+    assert "Add to bitcoin.conf, into its section [regtest], then restart the node:" in said
     config = tomllib.loads((home / "etc" / "bwm.toml").read_text())
     assert config["node"]["user"] == "bwm"
     password = (home / "etc" / "node-password").read_text().strip()

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from bwm.cli.main import main
 from regtest.node import wait_until
@@ -50,6 +50,45 @@ def test_a_wrong_configuration_is_wrong_usage_told_in_one_paragraph(run, tmp_pat
     assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {tmp_path}/bwm.toml line 1: unknown key 'netwrok'. Did you mean network?")
     assert done.stderr.count("\n") == 1
+
+
+EMPTY = {
+    ("list-vaults",): "There is no vault yet. Add one: bwm add-vault NAME",
+    ("list-guardians",): "There is no guardian yet. Add one: bwm add-guardian NAME ADDRESS",
+    ("list-channels",): "There is no channel, so nobody will be told. Add one: bwm add-channel phone",
+    ("list-responses",): "Nothing was signed in advance yet. Add it: bwm add-response VAULT NAME --tx FILE",
+    ("list-announcements",): "No spend was announced.",
+    ("list-tokens",): "There is no token: no program may call the API. Add one: bwm add-token NAME --scope read",
+    ("silence",): "No silence holds.",
+    ("alerts",): "There is no alert.",
+    ("alerts", "--state", "open"): "No alert is open.",
+    ("events",): "The journal is empty: nothing has happened yet.",
+    ("events", "--vault", "cold"): "No event fits.",
+}
+
+
+def test_where_there_is_nothing_to_show_a_person_is_told_so_and_a_program_reads_an_empty_answer(tmp_path):
+    (tmp_path / "bwm.toml").write_text(f"state_dir = '{tmp_path}'")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["--config", str(tmp_path / "bwm.toml"), *arguments])
+
+    said = {arguments: run(*arguments) for arguments in EMPTY}
+    assert {arguments: done.stderr.strip() for arguments, done in said.items()} == EMPTY
+    assert {done.stdout for done in said.values()} == {""}
+    for arguments in EMPTY:
+        done = run(*arguments, "--json")
+        assert (done.stdout.strip(), done.stderr) == ("" if arguments[0] in ("events", "alerts") else "[]", "")
+
+
+def test_a_database_is_not_replaced_where_nobody_can_be_asked(run, tmp_path):
+    assert run("list-vaults").returncode == 0
+    assert run("backup", "copy").returncode == 0
+    refused = run("restore", "copy")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "Give --yes" in refused.stderr
+    assert sorted(path.name for path in (tmp_path / ".local/state/bwm").iterdir()) == ["bwm.lock", "bwm.sqlite"]
+    assert run("restore", "copy", "--yes").returncode == 0
 
 
 def test_debug_shows_where_an_error_comes_from(run):

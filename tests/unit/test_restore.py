@@ -36,6 +36,11 @@ def test_a_restored_database_is_the_backup_and_the_other_is_kept(tmp_path):
     assert (tmp_path / "bwm.sqlite").stat().st_mode & 0o077 == 0
 
 
+def test_a_backup_that_cannot_be_written_is_told_by_the_name_that_was_given(tmp_path):
+    with pytest.raises(DatabaseTrouble, match=r"copied to \S+/nowhere/backup: No such file or directory\. Nothing"):
+        back_up(made(tmp_path / "bwm.sqlite", "mine"), tmp_path / "nowhere" / "backup")
+
+
 def test_what_was_kept_before_is_not_overwritten(tmp_path):
     back_up(made(tmp_path / "bwm.sqlite", "old"), tmp_path / "backup")
     kept = {restore(tmp_path / "backup", tmp_path / "bwm.sqlite", "regtest") for _ in range(3)}
