@@ -90,7 +90,7 @@ class BacklogReader:
                 return True  # of another branch: who follows the chain goes there, or the node comes back
             self._read(block, at, stretch)
             stretch.todo.popleft()  # not before: a node that was away must be asked for the same block again
-        elif not self._search_again(stretch, breathe):
+        elif not self._search_again(stretch, at, breathe):
             with self._database.transaction():
                 backlog.advance(stretch.first, stretch.last + 1)
             self._stretch = None
@@ -110,7 +110,7 @@ class BacklogReader:
         if self._progress is None:
             self._progress = Progress("backlog", first, at.height, self._writer.now())
         scripts = backlog.scripts(first, _MOST_SCRIPTS)
-        named = None if scripts is None else self._named(scripts, first, last, breathe)
+        named = None if scripts is None else self._named(scripts, first, last, at, breathe)
         if scripts is None or named is None:
             last = min(last, first + _READ_AT_ONCE - 1)
             return _Stretch(first, last, deque(range(first, last + 1)), None, is_lowest)
@@ -118,7 +118,7 @@ class BacklogReader:
             self._progress.reached(last, self._writer.now())
         return _Stretch(first, last, named, set(scripts), is_lowest)
 
-    def _search_again(self, stretch: _Stretch, breathe: Callable[[], object]) -> bool:
+    def _search_again(self, stretch: _Stretch, at: BlockRef, breathe: Callable[[], object]) -> bool:
         """What was read may have taught us more scripts of a descriptor. True when there are more blocks to read."""
         if stretch.scripts is None:
             return False
@@ -128,7 +128,7 @@ class BacklogReader:
             return True
         if not fresh:
             return False
-        named = self._named(sorted(fresh), stretch.first, stretch.last, breathe)
+        named = self._named(sorted(fresh), stretch.first, stretch.last, at, breathe)
         stretch.todo = deque(range(stretch.first, stretch.last + 1)) if named is None else named
         stretch.scripts |= fresh
         return True
@@ -138,8 +138,14 @@ class BacklogReader:
         found = backlog.scripts(stretch.first, _MOST_SCRIPTS)
         return None if found is None else set(found) - (stretch.scripts or set())
 
-    def _named(self, scripts: list[bytes], first: int, last: int, breathe: Callable[[], object]) -> deque[int] | None:
-        """The heights at which the node's filters name the scripts; None when they cannot be asked now."""
+    def _named(
+        self, scripts: list[bytes], first: int, last: int, at: BlockRef, breathe: Callable[[], object]
+    ) -> deque[int] | None:
+        """The heights at which the node's filters name the scripts; None when they cannot be asked now.
+
+        The node searches the chain that it has in that moment: only where that is ours, before and after, is it known
+        that no other branch was searched, whose blocks name other heights.
+        """
         seconds = 0
 
         def wait_a_little(_: float) -> None:
@@ -150,10 +156,12 @@ class BacklogReader:
                 raise NodeBusy("the node's block filters are not searched in time")
 
         try:
-            if (self._node.block_filter_height() or -1) < last:
+            if (self._node.block_filter_height() or -1) < last or self._node.tip() != at:
                 return None
             hashes = self._node.scan_blocks(scripts, first, last, wait_a_little) if scripts else []
             headers = [self._node.block_header(block_hash) for block_hash in hashes]
+            if self._node.tip() != at:
+                return None
         except (NodeForbidden, NodeRefused, NodeBusy):
             return None
         return deque(sorted(header.height for header in headers if header))

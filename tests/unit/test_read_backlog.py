@@ -162,3 +162,27 @@ def test_who_has_the_whole_chain_read_holds_up_nobody_whose_past_is_short(databa
     read(ingest, 500)
     assert set(node.asked) == set(range(1, TIP.height + 1))
     assert backlog.waiting(1) == ([], 0)
+
+
+class NodeThatChangesItsMind:
+    """Its filters are searched on the branch that it has in that moment; then it is on another one."""
+
+    def __init__(self, *tips: BlockRef) -> None:
+        self.tip = iter(tips).__next__
+
+    def block_filter_height(self) -> int:
+        return TIP.height
+
+    def scan_blocks(self, *_: object) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"),
+    [(TIP, TIP, True), (TIP, BlockRef(401, "cc"), False), (BlockRef(400, "cc"), TIP, False)],
+)
+def test_filters_that_were_searched_on_another_branch_tell_nothing(before, after, is_told):
+    node = NodeThatChangesItsMind(before, after)
+    reader = BacklogReader(None, node, finder=None, writer=None, watch_list=None)
+    named = reader._named([b"script"], 390, 400, TIP, lambda: None)
+    assert named == (deque() if is_told else None)
