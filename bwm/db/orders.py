@@ -1,7 +1,7 @@
 """Orders of decisions in the outbox: claimed by lease, looked at once more, and closed with what came of them."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from bwm.event import Event, fact_key
 from bwm.order import LEASE_S, State, Step, step
 from bwm.plan import case_of
 from bwm.policy.guard import Guard, GuardFacts
+from bwm.response.broadcast import TRANSITIONS, Look
 from bwm.watch.sighting import AWAY
 
 APPROVED, VETOED = "policy.approved", "policy.vetoed"
@@ -20,6 +21,8 @@ HOLD = "hold"
 RESPOND = "respond"
 
 _CLAIMABLE = (str(State.PENDING), str(State.UNCERTAIN))
+_UNSENT = [str(state) for state, look in TRANSITIONS if look is Look.CALLED_OFF]
+"""Where a response stands that can be called off, unless it was sent before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,8 @@ def guard_facts(decision_id: int, network: str, now: int) -> GuardFacts:
     return GuardFacts(
         now=now,
         true=frozenset({*_true_of_vault(decision.vault), *(_true_of_event(event) if event else ())}),
-        approved_by=_said(APPROVED, decision_id, network),
-        vetoed_by=_said(VETOED, decision_id, network),
+        approved_by=_said(APPROVED, [decision_id], network),
+        vetoed_by=_said(VETOED, [decision_id, *_alike(decision, event)], network),
         on_hold=settings.read(HOLD) == "1",
     )
 
@@ -143,9 +146,24 @@ def _true_of_event(event: Event) -> set[str]:
     return true
 
 
-def _said(kind: str, decision_id: int, network: str) -> str | None:
-    said = raw.rows("SELECT detail FROM event WHERE key = ?", fact_key(network, kind, decision_id))
-    return str(json.loads(said[0][0])["by"]) if said else None
+def _alike(decision: Any, event: Event | None) -> list[int]:
+    """What the same policy decided about the same spend: whoever said no to that, meant this too, a block later."""
+    if event is None or event.txid is None:
+        return []
+    sql = """
+        SELECT decision.id FROM decision JOIN event ON event.seq = decision.event_id
+        WHERE policy = ? AND decision.vault = ? AND txid = ?
+    """
+    return [number for (number,) in raw.rows(sql, decision.policy, decision.vault, event.txid)]
+
+
+def _said(kind: str, decision_ids: Iterable[int], network: str) -> str | None:
+    """By whom, of any of these decisions."""
+    for decision_id in decision_ids:
+        said = raw.rows("SELECT detail FROM event WHERE key = ?", fact_key(network, kind, decision_id))
+        if said:
+            return str(json.loads(said[0][0])["by"])
+    return None
 
 
 def answer(decision_id: int, yes: bool, by: str, network: str, now: int) -> Event:
@@ -168,9 +186,11 @@ def answer(decision_id: int, yes: bool, by: str, network: str, now: int) -> Even
 
 
 def waiting(decision_id: int) -> list[str]:
-    """What of a decision is not carried out yet, in words."""
-    table = schema.Order
-    rows = table.select().where((table.decision == decision_id) & table.state.in_([*_CLAIMABLE, str(State.IN_FLIGHT)]))
+    """What of a decision is not carried out yet, in words; of responses also what is held and was never sent."""
+    table, followed = schema.Order, schema.Broadcast
+    held = followed.select(followed.order).where(followed.position.is_null() & followed.state.in_(_UNSENT))
+    waits = table.state.in_([*_CLAIMABLE, str(State.IN_FLIGHT)]) | table.id.in_(held)
+    rows = table.select().where((table.decision == decision_id) & waits).order_by(table.step)
     return [f"{row.action} {row.target}" for row in rows]
 
 

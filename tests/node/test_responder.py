@@ -337,6 +337,21 @@ def test_a_decision_that_found_another_waiting_stands_when_that_one_is_called_of
     assert tower.sent
 
 
+def test_a_veto_calls_off_what_is_held_and_what_the_same_policy_decides_later_about_the_same_spend(tower):
+    tower.words = "another node has a different chain"
+    rob(tower)
+    assert tower.turn(2)[-1] == "held"
+    decided = journal.read(kind="policy.decided")[-1].detail["decision"]
+    assert "respond safe" in tower.bwm("veto", decided, "--by", "alice").stdout
+    assert tower.turn()[-1] == "called_off"
+    tower.words = None
+    [theft] = [event for event in journal.read(kind="trigger") if event.trigger_kind == "outpoint"]
+    write_decision(tower.database, theft.seq)
+    assert tower.turn(2)[-2:] == ["called_off", "called_off"]
+    assert not tower.sent
+    assert "Nothing of decision" in tower.bwm("veto", decided, exit_code=2).stderr
+
+
 # What happens between two questions to the node
 
 

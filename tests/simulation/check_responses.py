@@ -73,7 +73,7 @@ def _has_response(facts: Facts, vault: str) -> bool:
 def _called_off(facts: Facts, row: SimpleNamespace, name: str) -> Iterator[Violation]:
     """Only a person, the vanished reason of it, or the missing response is a reason."""
     may = (
-        row.decision in facts.operator.vetoed
+        row.decision in facts.operator.called_off
         or (row.policy == ASKED and row.decision not in facts.operator.approved)
         or row.policy == UNLESS
         or not _has_response(facts, row.vault)

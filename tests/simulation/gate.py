@@ -82,7 +82,7 @@ class Gate:
         operator = self._operator
         case = f"vault/{cover.vault}/{cover.trigger_txid}"
         return (
-            cover.decision in operator.vetoed
+            cover.decision in operator.called_off
             or (cover.policy == ASKED and cover.decision not in operator.approved)
             or (cover.policy == UNLESS and case in self._answered)
         )

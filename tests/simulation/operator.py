@@ -26,6 +26,7 @@ from tests.simulation.tower import NETWORK, Tower
 from tests.simulation.wire import SimTx, shown
 from tests.simulation.world import World
 
+_ABOUT = "SELECT d.id, d.policy, d.vault, e.txid FROM decision d JOIN event e ON d.event_id = e.seq"
 _UNANSWERED = """
     SELECT DISTINCT decision_id FROM outbox WHERE action = 'respond' AND state = 'pending' ORDER BY decision_id
 """
@@ -160,6 +161,13 @@ class Operator:
     def veto(self) -> None:
         """Somebody says no."""
         self._say(self.vetoed, yes=False)
+
+    @property
+    def called_off(self) -> set[int]:
+        """What was vetoed, and what the same policy decided about the same spends."""
+        rows = [(number, about) for number, *about in self.tower.database.rows(_ABOUT)]
+        vetoed = [about for number, about in rows if number in self.vetoed]
+        return self.vetoed | {number for number, about in rows if about in vetoed}
 
     def _say(self, said: set[int], *, yes: bool) -> None:
         waiting = [number for (number,) in self.tower.database.rows(_UNANSWERED)]
