@@ -10,7 +10,7 @@ from bwm.actions.alert import reader_of
 from bwm.channels import KINDS, check, open_channel
 from bwm.channels.channel import Message
 from bwm.cli import config_file, output
-from bwm.cli.session import Session, pass_session
+from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.cli.vaults import confirm, yes_option
 from bwm.clock import SystemClock, rfc3339
 from bwm.config import (
@@ -130,6 +130,7 @@ def _try_out(session: Session, config: Config, settings: ChannelConfig) -> None:
 
 def _send_test(session: Session, config: Config, settings: ChannelConfig) -> None:
     """Raises ChannelError when the receiver did not take it."""
+    refuse_stranger(config)
     channel = open_channel(settings)
     try:
         channel.deliver(_test_message(config, settings))
@@ -248,10 +249,10 @@ def remove_channel(session: Session, name: str, yes: bool) -> None:
     config = session.config()
     _find(config, name)
     confirm(f"Remove channel {name}?", yes)
-    if config.source:
-        config_file.remove_channel(config.source, name)
     with session.database(config) as database, database.transaction():
         outbox.close_channel(name)
+        if config.source:
+            config_file.remove_channel(config.source, name)
     click.echo(f"Removed channel {name}.")
     _mention_restart(config)
 
@@ -293,5 +294,9 @@ def _find(config: Config, name: str) -> ChannelConfig:
 
 
 def _mention_restart(config: Config) -> None:
-    if is_held(config.state_dir):
+    try:
+        runs = is_held(config.state_dir)
+    except PermissionError:
+        runs = True  # nobody knows: to say it once too often does no harm
+    if runs:
         output.note("The running daemon learns of it when it is started again: systemctl restart bwm")

@@ -8,11 +8,11 @@ import click
 
 from bwm.cli import checks, output
 from bwm.cli.checks import FAIL, OK, WARN, Check
-from bwm.cli.session import Session, pass_session
+from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.clock import SystemClock
 from bwm.config import Config
 from bwm.daemon.connect import connect
-from bwm.errors import BwmError, ConfigError, NodeError
+from bwm.errors import BwmError, ConfigError, NodeError, UsageError
 
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
@@ -47,11 +47,19 @@ def _all(session: Session) -> Iterator[Check]:
         yield Check("configuration", FAIL, str(error))
         return
     yield from checks.configuration(config)
-    yield from checks.state_folder(config.state_dir)
+    try:
+        refuse_stranger(config)
+    except UsageError as error:
+        yield Check("state folder", FAIL, str(error))
+        is_ours = False
+    else:
+        yield from checks.state_folder(config.state_dir)
+        is_ours = True
     yield from _of_node(config)
     yield from checks.channels(config)
-    yield from _of_database(session, config)
-    yield checks.daemon(config)
+    if is_ours:
+        yield from _of_database(session, config)
+        yield checks.daemon(config)
 
 
 def _of_node(config: Config) -> Iterator[Check]:

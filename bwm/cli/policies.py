@@ -105,9 +105,9 @@ def _faults(policy: Policy) -> list[str]:
 
 
 def _responses(session: Session, config: Config) -> dict[str, bool] | None:
-    """The responses there are by their whole names, and whether they are armed; None without a database."""
+    """The responses there are by their whole names, and whether they are armed; None without a database to read."""
     path = config.database_url.removeprefix("sqlite:///")
-    if config.database_url.startswith("sqlite:") and not Path(path).exists():
+    if config.database_url.startswith("sqlite:") and not os.access(path, os.R_OK):
         return None
     with session.database(config):
         return {one.name: one.armed for one in responses.every()}

@@ -37,7 +37,7 @@ class Session:
 
         from bwm.db.database import Database
 
-        refuse_root(config)
+        refuse_stranger(config)
         database = Database(config.database_url, config.network)
         try:
             with database.connection():
@@ -49,14 +49,27 @@ class Session:
             ) from error
 
 
-def refuse_root(config: "Config") -> None:
-    """Raise UsageError when root would make files among those of the daemon's user, who could not write them."""
-    if os.geteuid() != 0 or not config.state_dir.exists():
+def refuse_stranger(config: "Config") -> None:
+    """Raise UsageError for who cannot work among the files of the daemon's user, or would make some that he cannot."""
+    try:
+        owner = config.state_dir.stat().st_uid
+    except FileNotFoundError:
         return
-    owner = config.state_dir.stat().st_uid
-    if owner != 0:
-        user = pwd.getpwuid(owner).pw_name
+    except PermissionError:
+        raise UsageError(
+            f"{config.state_dir} is closed to this user. Run this as the daemon's: sudo -u bwm bwm ..."
+        ) from None
+    is_closed = os.geteuid() == 0 or not os.access(config.state_dir, os.W_OK | os.X_OK, effective_ids=True)
+    if owner != os.geteuid() and is_closed:
+        user = _name_of(owner)
         raise UsageError(f"{config.state_dir} belongs to {user}. Run this as that user: sudo -u {user} bwm ...")
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # as sudo takes it
+        return f"#{user}"
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bwm.cli.session import Session, pass_session, refuse_root
+from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.daemon.lock import Lock, is_held
 from bwm.db.backup import back_up, database_file
 from bwm.db.backup import restore as restore_backup
@@ -46,7 +46,7 @@ def restore(session: Session, file: Path, yes: bool) -> None:
       $ bwm restore /mnt/usb/bwm-backup.sqlite
     """
     config = session.config()
-    refuse_root(config)
+    refuse_stranger(config)
     if is_held(config.state_dir):
         raise BwmError("The daemon runs on this database: nothing was changed. Stop it first: systemctl stop bwm")
     lock = Lock(config.state_dir)

@@ -48,7 +48,7 @@ def has_started(state_dir: Path) -> bool:
 
 
 def is_held(state_dir: Path) -> bool:
-    """Whether a daemon runs on this state directory."""
+    """Whether a daemon runs on this state directory. Raises PermissionError where this user may not look."""
     path = state_dir / NAME
     if not path.exists():
         return False

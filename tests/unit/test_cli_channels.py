@@ -110,6 +110,13 @@ def test_a_removed_channel_leaves_neither_section_nor_secret(bwm, file):
     assert "There is no channel 'log'" in bwm("remove-channel", "log", exit_code=2).stderr
 
 
+def test_a_channel_stays_where_the_database_cannot_be_told_that_it_goes(bwm, file, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "bwm.sqlite").write_bytes(b"this is no database" * 100)
+    bwm("remove-channel", "log", exit_code=1)
+    assert file.read_text() == CONFIG
+
+
 def test_two_configurations_in_one_folder_keep_their_secrets_apart(bwm, file, tmp_path):
     other = tmp_path / "signet.toml"
     other.write_text(CONFIG)

@@ -9,11 +9,15 @@ import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bwm.cli.main import main
+from bwm.cli.session import refuse_stranger
+from bwm.config import Config
+from bwm.errors import UsageError
 from regtest.node import wait_until
 
 PROGRAM = str(Path(sys.executable).with_name("bwm"))
@@ -150,7 +154,25 @@ def test_root_makes_no_files_among_those_of_the_daemons_user(run, tmp_path):
     done = run("list-vaults")
     assert done.returncode == 2
     assert "sudo -u nobody bwm" in done.stderr
+    looked = run("doctor")
+    assert looked.returncode == 1
+    assert f"fail  state folder: {state} belongs to nobody. Run this as that user: sudo -u nobody bwm" in looked.stdout
     assert list(state.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_look_into_the_daemons_folder_is_told_so():
+    with TemporaryDirectory() as folder:
+        shut, inner = Path(folder), Path(folder) / "state"
+        inner.mkdir()
+        for state_dir, words in (shut, f"{shut} belongs to root"), (inner, f"{inner} is closed to this user"):
+            os.seteuid(pwd.getpwnam("nobody").pw_uid)
+            try:
+                with pytest.raises(UsageError, match=words):
+                    refuse_stranger(Config(network="main", state_dir=state_dir, database_url=""))
+            finally:
+                os.seteuid(0)
+        refuse_stranger(Config(network="main", state_dir=inner, database_url=""))
 
 
 def test_a_reader_that_leaves_is_no_error_to_tell(environment, tmp_path):
