@@ -28,7 +28,7 @@ def commit(
     """Write ``changes`` in one transaction; how many of its events were new. Nothing leaves the house before.
 
     ``generation``: of the watch list that they were made from, as ``settings.generation_of_plans`` counts. Raises
-    WatchListChanged when that is another now.
+    WatchListChanged when that is another now, or a trigger is gone that they are about.
 
     A move of the cursor alone does not wait for the disk: after a power cut the blocks it passed are read again. It
     cannot outlast events that were written before it, for what is lost is always the latest.
@@ -36,6 +36,10 @@ def commit(
     with database.transaction(durable=replace(changes, cursor=None) != Changes()):
         if generation is not None and settings.generation_of_plans() != generation:
             raise WatchListChanged("the watch list changed while it was searched")
+        if not watches.are_there(
+            {*(one.trigger for one in changes.sightings), *(one.trigger for one in changes.watches)}
+        ):
+            raise WatchListChanged("what was found belongs to somebody who was removed meanwhile")
         new = journal.append(changes.events)
         sightings.keep_transactions(changes.transactions)
         sightings.put(changes.sightings)

@@ -63,7 +63,7 @@ def add(
                 ON CONFLICT DO NOTHING""",
                 ((key, what, first_id + number, *rest) for key, what, number, *rest in ranged),
             )
-        settings.next_generation()
+        settings.next_generation(stays=True)
     on_progress(100)
 
 

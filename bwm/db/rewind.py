@@ -126,7 +126,7 @@ def register(
         _refuse_too_much(device, quota)
         _refuse_crowds([txid for one in wanted.values() for txid in one.txids], list(numbers))
     if watches_more:
-        settings.next_generation(only_added=True)
+        settings.next_generation(stays=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def take_over(
         devices = sum(_put_device(row.id, one, told, now) for told in one.devices)
         count = [count[0] + is_new, count[1] + len(fresh), count[2] + devices]
     if any(count):
-        settings.next_generation(only_added=True)
+        settings.next_generation(stays=True)
     return Count(*count)
 
 

@@ -4,7 +4,7 @@ from bwm.db import raw
 
 _GENERATION = "watch_generation"
 _REMOVALS = "watch_removals"
-_ADDITIONS = "watch_additions"
+_UNHEEDED = "watch_unheeded"
 
 DATABASE_ID = "database_id"
 """Made at random when the database is made: a copy has it too, a new one does not."""
@@ -34,26 +34,27 @@ def removals() -> int:
 
 def generations() -> tuple[int, int]:
     """``generation`` and ``generation_of_plans``, as of one moment: others write between two questions."""
-    found = dict(raw.rows("SELECT name, value FROM setting WHERE name IN (?, ?)", _GENERATION, _ADDITIONS))
+    found = dict(raw.rows("SELECT name, value FROM setting WHERE name IN (?, ?)", _GENERATION, _UNHEEDED))
     counted = int(found.get(_GENERATION, 0))
-    return counted, counted - int(found.get(_ADDITIONS, 0))
+    return counted, counted - int(found.get(_UNHEEDED, 0))
 
 
 def generation_of_plans() -> int:
-    """Counts those of them that a plan in the making must not miss: all but additions.
+    """Counts those of them that a plan in the making must not miss: all but additions and removals of vaults.
 
     Who is new is looked for in every block since the one that the registration names, so a plan made without him
-    loses nothing; and hundreds of registrations a second must not have every plan made anew.
+    loses nothing; and whether what it is about is still there, is looked at when it is written. Those who add and
+    remove vaults many times a second must not have every plan made anew, and no theft of others written down.
     """
     return generations()[1]
 
 
-def next_generation(*, removed: bool = False, only_added: bool = False) -> None:
+def next_generation(*, removed: bool = False, stays: bool = False) -> None:
     """Tell a running daemon that the watch list changed. Call inside the transaction that changes it.
 
-    ``only_added``: nothing of what was there is different.
+    ``stays``: what is there afterwards, and was before, is as it was: vaults were only added or removed.
     """
-    counters = [_GENERATION, *([_ADDITIONS] if only_added else []), *([_REMOVALS] if removed else [])]
+    counters = [_GENERATION, *([_UNHEEDED] if stays else []), *([_REMOVALS] if removed else [])]
     raw.run_many(
         """INSERT INTO setting (name, value) VALUES (?, '1')
         ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(setting.value AS INTEGER) + 1 AS TEXT)""",

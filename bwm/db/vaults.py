@@ -141,7 +141,7 @@ def remove(name: str) -> None:
     for response in vault.responses:
         broadcasts.refuse_live(response.id, f"{name}/{response.name}")
     vault.delete_instance()
-    settings.next_generation(removed=True)
+    settings.next_generation(removed=True, stays=True)
 
 
 def rescan(name: str, first_height: int) -> None:

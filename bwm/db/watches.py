@@ -1,7 +1,7 @@
 """The watch list: which keys belong to which triggers. Read with raw queries: it may be a million rows long."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from peewee import fn
@@ -61,6 +61,19 @@ def any_of_vault(vault: str, what: nouns.What) -> nouns.Watch | None:
     """Some watch of this sort that a vault has."""
     found = _watches().where((Vault.name == vault) & (Watch.what == str(what))).limit(1)
     return next((_watch(row) for row in found.dicts()), None)
+
+
+def are_there(triggers: Collection[nouns.Trigger]) -> bool:
+    """Whether all of these are as they were read. Who was removed is not, even where another has got the number."""
+    found = set()
+    for part in raw.parts(trigger.id for trigger in triggers):
+        sql = f"""
+            SELECT trigger.id, trigger.kind, trigger.key, vault.name, guardian.name FROM trigger
+            LEFT JOIN vault ON vault.id = vault_id LEFT JOIN guardian ON guardian.id = guardian_id
+            WHERE trigger.id IN ({", ".join("?" * len(part))})
+        """  # noqa: S608 (question marks)
+        found |= {nouns.Trigger(*row) for row in raw.rows(sql, *part)}
+    return found.issuperset(triggers)
 
 
 def _watches() -> Any:

@@ -48,7 +48,7 @@ class LookUp(Loop):
             for vault_id in vaults.still_there(first):  # somebody may have removed one while the node was asked
                 vaults.order_reading(first[vault_id], vault_id=vault_id)
             if first:
-                settings.next_generation(only_added=True)
+                settings.next_generation(stays=True)
             rewind_push.checked(asked)
         return True
 
