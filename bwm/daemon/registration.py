@@ -13,7 +13,8 @@ from bwm.chain.block import BlockRef
 from bwm.chain.network import Network
 from bwm.chain.outpoint import outpoint_text, parse_outpoint, parse_txid, txid_key, txid_text
 from bwm.chain.tx import parse_tx
-from bwm.clock import from_rfc3339
+from bwm.clock import from_rfc3339, rfc3339
+from bwm.config import GAP_LIMIT
 from bwm.daemon.look_up import Known, look_up
 from bwm.db.vaults import NewKey, NewTrigger, NewVault
 from bwm.errors import UsageError
@@ -21,9 +22,6 @@ from bwm.node.answers import Coin
 from bwm.node.bitcoind import Bitcoind
 from bwm.severity import Severity
 from bwm.watch.watch import What
-
-GAP_LIMIT = 20
-"""Unused scripts that are watched beyond the last used one (BIP 44)."""
 
 _SEARCHED = 2000
 """Scripts of each branch of a descriptor that are looked for in the set of unspent coins."""
@@ -33,6 +31,8 @@ _WATCHED = 1000
 
 _SCRIPTS_AT_ONCE = 100_000
 """Scripts looked for in one search: the node takes no request of more than 32 MiB."""
+
+_DAY_S = 86_400
 
 _T = TypeVar("_T")
 
@@ -255,21 +255,26 @@ def check_name(name: str) -> None:
 def height_of_birthday(birthday: str | None, node: Bitcoind, tip: BlockRef) -> int | None:
     """The height from which the chain is to be read. A date means its first block, less two hours of miners' clocks.
 
-    Raises UsageError for what is neither a height nor a date, or lies above the tip.
+    Raises UsageError for what is neither a height nor a date, or lies above or well after the tip.
     """
     if birthday is None:
         return None
     if birthday.isdecimal():
         height = int(birthday)
         if height > tip.height:
-            raise UsageError(f"Birthday {height} is above the node's tip, {tip.height}. Give a height of the past.")
+            raise UsageError(f"Block {height} is above the node's tip, {tip.height}. Give a height of the past.")
         return height
     try:
         at = from_rfc3339(birthday)
     except ValueError:
         raise UsageError(
-            f"{birthday!r} is no birthday: give a block height like 820000 or a date like 2026-01-31."
+            f"{birthday!r} is no place in the chain: give a block height like 820000 or a date like 2026-01-31."
         ) from None
+    last = node.block_header(tip.hash)
+    if last is not None and at > last.time + _DAY_S:
+        raise UsageError(
+            f"{birthday} lies after the node's last block, of {rfc3339(last.time)}. Give a date of the past."
+        )
     return _first_height_since(at - 7200, node, tip)
 
 

@@ -284,20 +284,19 @@ def damaged(where: str, words: str) -> str:
 
 @contextmanager
 def _troubles_told(url: str) -> Iterator[None]:
-    where = url if url.startswith("sqlite:") else "on PostgreSQL"
+    where = url.removeprefix("sqlite:///") if url.startswith("sqlite:") else "on PostgreSQL"
     try:
         yield
-    except peewee.PeeweeException as error:
-        if any(words in str(error) for words in _DAMAGE):
-            raise DatabaseTrouble(damaged(where, str(error))) from error
+    except (peewee.PeeweeException, OSError) as error:
+        words = _one_line((isinstance(error, OSError) and error.strerror) or str(error))
+        if any(sign in words for sign in _DAMAGE):
+            raise DatabaseTrouble(damaged(where, words)) from error
         check = (
             "that the path exists, that this user may write there and that the disk is not full"
             if url.startswith("sqlite:")
             else "that its server runs, and the url that the configuration gives"
         )
-        raise DatabaseTrouble(
-            f"The database {where} cannot be used: {_one_line(str(error))}. Check {check}."
-        ) from error
+        raise DatabaseTrouble(f"The database {where} cannot be used: {words}. Check {check}.") from error
 
 
 def _one_line(words: str) -> str:

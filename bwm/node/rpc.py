@@ -179,7 +179,10 @@ class Rpc:
             raise NodeDown(f"the node at {self.url} did not answer {', '.join(methods)} within {limit_s:g} s") from None
         except (OSError, HTTPException) as error:
             kind = NodeDown if kept is None else _Dropped
-            raise kind(f"the node at {self.url} cannot be reached: {_words(error)}") from error
+            raise kind(
+                f"the node at {self.url} cannot be reached ({_words(error)}): start it, or correct its rpc in the "
+                "configuration"
+            ) from error
         except (ValueError, LookupError, AttributeError, TypeError) as error:  # JSON of some other shape
             raise NodeDown(f"what answers at {self.url} is no node's RPC, or was cut short") from error
         finally:

@@ -36,6 +36,7 @@ BAD_TRIGGERS = [
     (("--descriptor", "wpkk(nothing)#aaaaaaaa"), "descriptor"),
     (("--address", REGTEST_ADDRESS, "--birthday", "99999999"), "99999999"),
     (("--address", REGTEST_ADDRESS, "--birthday", "yesterday"), "yesterday"),
+    (("--address", REGTEST_ADDRESS, "--birthday", "2099-01-01"), "2099-01-01 lies after the node's last block"),
 ]
 
 

@@ -6,7 +6,10 @@ import sys
 import threading
 from contextlib import closing
 
+import pytest
+
 from bwm.db.database import Database
+from bwm.errors import DatabaseTrouble
 
 OPEN = "import sys; from bwm.db.database import Database; Database(sys.argv[1], 'regtest')"
 
@@ -37,6 +40,15 @@ def test_a_new_database_can_be_read_by_its_owner_only(tmp_path):
     subprocess.run([sys.executable, "-c", OPEN, f"sqlite:///{tmp_path}/state/bwm.sqlite"], check=True)
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "state" / "bwm.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_where_no_database_can_be_is_told_with_what_to_check(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for place, words in ("folder", "Is a directory"), ("file/bwm.sqlite", "(Not a directory|File exists)"):
+        told = f"The database {tmp_path}/{place} cannot be used: {words}. Check that the path exists"
+        with pytest.raises(DatabaseTrouble, match=told):
+            Database(f"sqlite:///{tmp_path}/{place}", "regtest")
 
 
 def test_x29_a_database_that_others_can_read_is_closed_to_them(tmp_path):
