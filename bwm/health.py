@@ -111,6 +111,14 @@ CONDITIONS: Mapping[str, Condition] = {
         True,
         "another node has a different chain: one of them is cut off or lying",
     ),
+    "behind": Condition(
+        "node.peer_behind",
+        "node.peer_level",
+        _LOW,
+        1200,
+        False,
+        "another node has the same chain and not yet all of it: it can vouch for nothing newer",
+    ),
     "disk": Condition(
         "node.disk_low",
         "node.disk_free",
@@ -154,7 +162,7 @@ CONDITIONS: Mapping[str, Condition] = {
 }
 """By name. What follows a slash in a trouble's name is its subject: ``channel/phone``."""
 
-OF_THE_LOOP = frozenset(CONDITIONS) - {"peers", "heartbeat", "channel", "unproved"}
+OF_THE_LOOP = frozenset(CONDITIONS) - {"peers", "behind", "heartbeat", "channel", "unproved"}
 """The conditions that the loop which reads the chain begins and ends by itself."""
 
 LADDER = ((60 * 60, "tip-60"), (90 * 60, "tip-90"), (120 * 60, "tip-120"))

@@ -49,7 +49,7 @@ from bwm.daemon.targets import targets_of
 from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
 from bwm.daemon.watch_host import HostWatch
-from bwm.daemon.watch_peers import PeerWatch
+from bwm.daemon.watch_peers import BEHIND, OTHER_CHAIN, PeerWatch
 from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
@@ -207,7 +207,7 @@ class Daemon:
         if heartbeat := self.config.heartbeat:
             loops.append(Heartbeat(heartbeat.url, heartbeat.every_s, self.can_see, self._on_heartbeat_trouble))
         if self._nodes:
-            loops.append(PeerWatch(self.node, self._nodes, self._on_peer_trouble))
+            loops.append(PeerWatch(self.node, self._nodes, self._on_trouble))
         if self._paths:
             loops.append(self._paths)
         if self._push:
@@ -308,7 +308,7 @@ class Daemon:
 
     def _owned_conditions(self) -> set[str]:
         channels = [f"{about}/{channel.name}" for channel in self.config.channels for about in ("channel", "unproved")]
-        peers = (f"peers/{peer.name}" for peer in self.config.peer_nodes)
+        peers = (f"{about}/{peer.name}" for peer in self.config.peer_nodes for about in (OTHER_CHAIN, BEHIND))
         push = [f"channel/{PUSH}"] if self._push else []
         return {*OF_THE_LOOP, *channels, *push, *peers, *(["heartbeat"] if self.config.heartbeat else [])}
 
@@ -318,9 +318,6 @@ class Daemon:
         else:
             self._dead_channels.add(channel)
         self._on_trouble(f"channel/{channel}", words)
-
-    def _on_peer_trouble(self, peer: str, words: str | None) -> None:
-        self._on_trouble(f"peers/{peer}", words)
 
     def _on_heartbeat_trouble(self, words: str | None) -> None:
         self._on_trouble("heartbeat", words)

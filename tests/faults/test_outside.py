@@ -5,7 +5,7 @@ import time
 from bwm.chain.network import network
 from bwm.config import NodeConfig
 from bwm.daemon.connect import reach
-from bwm.daemon.watch_peers import disagreement
+from bwm.daemon.watch_peers import BEHIND, OTHER_CHAIN, difference
 from regtest.node import wait_until
 from regtest.receiver import Receiver, reply
 from tests.faults.conftest import with_vault
@@ -64,8 +64,13 @@ def test_n14_two_nodes_agree_up_to_the_ordinary_delay_of_a_block(node, make_node
         reach(NodeConfig(rpc=one.rpc_url, cookie_file=one.cookie, rest="off"), network("regtest"))
         for one in (node, other)
     )
-    assert disagreement(ours, theirs) is None
+    assert difference(ours, theirs) is None
     node.mine()
-    assert "at block" in disagreement(ours, theirs)
+    assert difference(ours, theirs).condition == BEHIND  # which holds no response
+    found = difference(theirs, ours)
+    assert found.condition == OTHER_CHAIN  # we may be cut off
+    assert "at block" in found.words
     other.mine(2)
-    assert "different blocks" in disagreement(ours, theirs)
+    found = difference(ours, theirs)
+    assert found.condition == OTHER_CHAIN
+    assert "different blocks" in found.words
