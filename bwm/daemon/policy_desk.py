@@ -99,12 +99,11 @@ def spends_of(
     fresh = {tx.txid: tx for tx in changes.transactions}
     txs = {**sightings.transactions(wanted - fresh.keys()), **fresh}
     keys = [key for tx in txs.values() for key in (*_coins(tx), *(output.script for output in tx.outputs))]
-    watched = [*watches.by_keys(keys), *changes.watches] if keys else []
-    return {
-        (vault, txid): vault_spend(tx, [watch for watch in watched if watch.trigger.vault == vault])
-        for vault in _vaults(events)
-        for txid, tx in txs.items()
-    }
+    of_vault: dict[str, list[Watch]] = {vault: [] for vault in _vaults(events)}
+    for watch in (*watches.by_keys(keys), *changes.watches) if keys else ():
+        if watch.trigger.vault in of_vault:
+            of_vault[watch.trigger.vault].append(watch)
+    return {(vault, txid): vault_spend(tx, own) for vault, own in of_vault.items() for txid, tx in txs.items()}
 
 
 def vault_spend(tx: Tx, watched: Iterable[Watch]) -> VaultSpend:

@@ -67,7 +67,8 @@ class WatchIndex:
     """
 
     def __init__(self, watches: Iterable[Watch] = ()) -> None:
-        self._by_key: dict[tuple[What, bytes], tuple[Watch, ...]] = {}
+        self._by_key: dict[tuple[What, bytes], dict[int, Watch]] = {}  # each by its trigger: one key may have thousands
+        self._count = 0
         self._add(watches)
 
     def learn(self, matches: Iterable[Match]) -> None:
@@ -76,25 +77,29 @@ class WatchIndex:
 
     def _add(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
-            place = (watch.what, watch.key)
-            known = self._by_key.get(place, ())
-            if all(other.trigger.id != watch.trigger.id for other in known):
-                self._by_key[place] = (*known, watch)
+            known = self._by_key.setdefault((watch.what, watch.key), {})
+            if watch.trigger.id not in known:
+                known[watch.trigger.id] = watch
+                self._count += 1
 
     def by_coin(self, outpoint: bytes) -> tuple[Watch, ...]:
         """The watches on one coin, by its 36-byte outpoint."""
-        return self._by_key.get((What.COIN, outpoint), ())
+        return self._of(What.COIN, outpoint)
 
     def by_script(self, script: bytes) -> tuple[Watch, ...]:
         """The watches on one scriptPubKey."""
-        return self._by_key.get((What.SCRIPT, script), ())
+        return self._of(What.SCRIPT, script)
 
     def by_txid(self, txid_key: bytes) -> tuple[Watch, ...]:
         """The watches on one transaction, by its 32 bytes as serialised."""
-        return self._by_key.get((What.TXID, txid_key), ())
+        return self._of(What.TXID, txid_key)
+
+    def _of(self, what: What, key: bytes) -> tuple[Watch, ...]:
+        known = self._by_key.get((what, key))
+        return tuple(known.values()) if known else ()
 
     def __iter__(self) -> Iterator[Watch]:
-        return (watch for watches in self._by_key.values() for watch in watches)
+        return (watch for watches in self._by_key.values() for watch in watches.values())
 
     def __len__(self) -> int:
-        return sum(len(watches) for watches in self._by_key.values())
+        return self._count

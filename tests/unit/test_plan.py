@@ -264,3 +264,28 @@ def test_an_amount_in_all_is_never_less_than_that_of_one_trigger():
     changes = plan_mempool(found(a_tx("06", COIN, sats=800), index=WatchIndex(watches)), facts(), NOW)
     assert [event.sats for event in changes.events] == [None, 800]
     assert {event.detail["vault_sats"] for event in changes.events} == {800}
+
+
+class CountedId(int):
+    """The number of a trigger, which counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedId.compared += 1
+        return int(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
+
+def test_thousands_who_watch_the_same_are_not_compared_each_with_each():
+    watched, many = a_tx("07", COIN), 300
+    triggers = [Trigger(CountedId(number), "txid", watched.txid, f"v{number}") for number in range(many)]
+    keys = ((What.TXID, bytes.fromhex(watched.txid)), (What.COIN, COIN))
+    CountedId.compared = 0
+    [(_, matches)] = scan_all([watched], WatchIndex(Watch(each, *key) for each in triggers for key in keys))
+    assert len(matches) == many
+    assert CountedId.compared < 20 * many

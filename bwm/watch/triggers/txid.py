@@ -16,13 +16,13 @@ NAME = "txid"
 
 def match(tx: Tx, index: WatchIndex) -> Iterator[Match]:
     """A match for each watched txid that ``tx`` is, and for each whose coins it spends in its stead."""
-    itself = [watch.trigger for watch in index.by_txid(txid_key(tx.txid))]
-    for trigger in itself:
+    itself = {watch.trigger.id: watch.trigger for watch in index.by_txid(txid_key(tx.txid))}
+    for trigger in itself.values():
         moved = sum(output.sats for output in tx.outputs)
         reason = f"is the watched transaction {tx.txid}"
         yield Match(trigger, tx.txid, Family.TRIGGER, moved, reason, {}, _coins(trigger, tx))
     for touch in touches(tx, index, NAME):
-        if touch.trigger not in itself:
+        if touch.trigger.id not in itself:
             coin = outpoint_text(touch.spent[0].key)
             reason = f"spends {coin}, which the watched transaction {touch.trigger.key} spends"
             yield Match(touch.trigger, tx.txid, Family.TRIGGER, touch.sats_out, reason, {"rival": True})
