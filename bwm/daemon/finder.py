@@ -1,7 +1,7 @@
 """What in a pool of transactions touches our triggers, once everything learned on the way is watched as well."""
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bwm.chain.address import script_of_address
 from bwm.chain.network import Network
@@ -14,6 +14,9 @@ from bwm.node.bitcoind import Bitcoind
 from bwm.watch.pool import Pool
 from bwm.watch.scan import Found, keys_of, scan_all
 from bwm.watch.watch import Match, Trigger, Watch, WatchIndex, What
+
+_TOGETHER, _MOST_TOGETHER = 200, 2000
+"""Triggers whose matches are written in one transaction: at first, and later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,21 @@ class Finding:
     def is_empty(self) -> bool:
         """True when nothing concerns us."""
         return not self.found and not self.unresolved
+
+    def parts(self) -> list["Finding"]:
+        """The same, for so many triggers at a time, the oldest first: anybody may watch a transaction a thousand times,
+        and nobody is told of it before all that is written together is written.
+        """
+        ids = sorted({match.trigger.id for _, matches in self.found for match in matches})
+        if len(ids) <= _TOGETHER:
+            return [self]
+        parts, start, size = [], 0, _TOGETHER
+        while start < len(ids):
+            some = set(ids[start : start + size])
+            chosen = [(tx, tuple(match for match in found if match.trigger.id in some)) for tx, found in self.found]
+            parts.append(replace(self, found=[(tx, matches) for tx, matches in chosen if matches]))
+            start, size = start + size, min(2 * size, _MOST_TOGETHER)  # what is known already is read again each time
+        return parts
 
 
 class Finder:

@@ -14,7 +14,7 @@ from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Absence, plan_absences, plan_mempool
 from bwm.watch.pool import TxPool
 from bwm.watch.sighting import LIVE
-from bwm.watch.watch import Family, What
+from bwm.watch.watch import Family, Watch, What
 
 _AT_ONCE = 500  # transactions fetched and searched together
 _SEARCHED = 12  # blocks, for the rival of a transaction that the feed told of too late
@@ -74,11 +74,14 @@ class MempoolFollower:
         finding = replace(finding, found=unmined, unresolved=unresolved)
         if finding.is_empty and not finding.resolved:
             return gone
-        changes = plan_mempool(finding.found, self._writer.facts((), finding), self._writer.now())
-        self._writer.write(changes, finding)
+        learned: list[Watch] = []
+        for part in finding.parts():
+            changes = plan_mempool(part.found, self._writer.facts((), part), self._writer.now())
+            self._writer.write(changes, part)
+            learned += changes.watches
         if finding.extended:
             self.forget()  # what pays the new scripts may have been looked at before
-        coins = [watch.key for watch in changes.watches if watch.what is What.COIN]
+        coins = [watch.key for watch in learned if watch.what is What.COIN]
         spenders = set(self._node.spent_in_mempool(coins).values()) if coins else set()
         if later := spenders - {tx.txid for tx, _ in finding.found}:
             self.meet(sorted(later))  # they were looked at before their parents were known
