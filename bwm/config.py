@@ -1,26 +1,21 @@
 """The configuration: one TOML file, read once into one frozen value."""
 
 import os
-import re
-from collections import Counter
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from bwm.chain.address import script_of_address
 from bwm.chain.network import NETWORKS
 from bwm.chain.network import network as network_of
 from bwm.config_alerts import AlertsConfig, CheckInConfig, DrillConfig, read_alerts, read_check_in, read_drill
 from bwm.config_api import ApiConfig, api_config
+from bwm.config_channels import ChannelConfig, read_channels
+from bwm.config_node import NodeConfig, PeerNodeConfig, read_node, read_peer_nodes
 from bwm.config_policies import AnnouncementsConfig, WebhookConfig, read_announcements, read_webhooks
 from bwm.errors import BadAddress, ConfigError
-from bwm.language import ENGLISH_NAME, names
 from bwm.policy.read import read_policies
 from bwm.policy.rule import Policy
 from bwm.secret import Secret
-from bwm.severity import Severity
 from bwm.toml import Table, TomlFile, read_toml
 
 SYSTEM_FILE = Path("/etc/bwm/bwm.toml")
@@ -31,58 +26,7 @@ RECONCILE_EVERY_S = 15
 HEARTBEAT_EVERY_S = 60
 GAP_LIMIT = 20  # as BIP 44 has it
 
-REST = ("auto", "on", "off")
-REDACTABLE = ("sats", "vault", "txid", "address")
-
-CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DEFAULT_PROXY = ("127.0.0.1", 9050)  # where tor listens if nobody says otherwise
-
-TIMEZONE_RULE = "use a name like Europe/Berlin, or UTC"
-
-CHANNEL_NAME_RULE = "1 to 64 letters, digits and . _ -, with a letter or digit first"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeConfig:
-    """How to reach the node. What is None is found by its usual places, or asked from the node."""
-
-    rpc: str | None = None  # URL without user and password
-    cookie_file: Path | None = None
-    user: str | None = None  # with a password: an rpcauth user in the place of the cookie
-    password: Secret | None = None
-    zmq_rawtx: str | None = None
-    zmq_rawblock: str | None = None
-    zmq_hashblock: str | None = None
-    zmq_sequence: str | None = None
-    rest: str = "auto"
-
-    @property
-    def zmq(self) -> dict[str, str]:
-        """The addresses that are given, by topic; empty: ask the node."""
-        given = {
-            "rawtx": self.zmq_rawtx,
-            "rawblock": self.zmq_rawblock,
-            "hashblock": self.zmq_hashblock,
-            "sequence": self.zmq_sequence,
-        }
-        return {topic: address for topic, address in given.items() if address}
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelConfig:
-    """One way to a person. Which of ``url`` and ``path`` it needs depends on its kind."""
-
-    name: str
-    kind: str
-    url: Secret | None = None
-    path: Path | None = None
-    secret: Secret | None = None
-    proxy: tuple[str, int] | None = None  # host and port of the SOCKS5 proxy that it must go through
-    people: tuple[str, ...] = ()
-    min_severity: Severity = Severity.INFO
-    locale: str = ENGLISH_NAME
-    timezone: str = "UTC"
-    redact: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +35,6 @@ class HeartbeatConfig:
 
     url: Secret
     every_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class PeerNodeConfig:
-    """Another node, asked whether it has the same chain."""
-
-    name: str
-    node: NodeConfig
-    relays_responses: bool = False  # responses that are sent are handed to it as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +51,7 @@ class Config:
     network: str
     state_dir: Path
     database_url: str = field(repr=False)  # may hold a password
-    node: NodeConfig = NodeConfig()
+    node: NodeConfig = field(default_factory=NodeConfig)
     channels: tuple[ChannelConfig, ...] = ()
     final_depth: int = FINAL_DEPTH  # blocks; of vaults that set none of their own
     reconcile_every_s: int = RECONCILE_EVERY_S  # seconds between looks at the node that nobody rang for
@@ -185,12 +120,12 @@ def read(top: Table, network: str | None = None) -> Config:
     network = network or of_file
     state_dir = top.path("state_dir") or default_state_dir(network)
     defaults, proxy = top.table("defaults"), _proxy(top.table("tor"))
-    channels, webhooks = _channels(top, proxy), read_webhooks(top)
+    channels, webhooks = read_channels(top, proxy), read_webhooks(top)
     people = {person for channel in channels for person in channel.people}
     config = Config(
         network=network,
         state_dir=state_dir,
-        node=_node(top.table("node")),
+        node=read_node(top.table("node")),
         database_url=_database_url(top.table("database")) or f"sqlite:///{state_dir / 'bwm.sqlite'}",
         channels=channels,
         tor_proxy=proxy,
@@ -198,7 +133,7 @@ def read(top: Table, network: str | None = None) -> Config:
         reconcile_every_s=defaults.duration("reconcile_every", RECONCILE_EVERY_S, 1, 600),
         gap_limit=defaults.whole("gap_limit", GAP_LIMIT, 1, 1000),
         heartbeat=_heartbeat(top.table("heartbeat")),
-        peer_nodes=_peer_nodes(top),
+        peer_nodes=read_peer_nodes(top),
         alerts=read_alerts(top.table("alerts"), people),
         drill=read_drill(top.table("drill")),
         check_in=read_check_in(top.table("deadman")),
@@ -215,26 +150,6 @@ def read(top: Table, network: str | None = None) -> Config:
     return config
 
 
-def _node(table: Table) -> NodeConfig:
-    node = NodeConfig(
-        rpc=_rpc(table),
-        cookie_file=table.path("cookie_file"),
-        user=table.text("user"),
-        password=table.secret("password"),
-        zmq_rawtx=_zmq(table, "zmq_rawtx"),
-        zmq_rawblock=_zmq(table, "zmq_rawblock"),
-        zmq_hashblock=_zmq(table, "zmq_hashblock"),
-        zmq_sequence=_zmq(table, "zmq_sequence"),
-        rest=table.choice("rest", REST, "auto"),
-    )
-    table.finish()
-    if (node.user is None) != (node.password is None):
-        raise table.error("user and password_file (or password) belong together: give both or none")
-    if node.user is not None and node.cookie_file is not None:
-        raise table.error("cookie_file and user are both given: remove one", "cookie_file")
-    return node
-
-
 def _heartbeat(table: Table) -> HeartbeatConfig | None:
     url = table.secret("url")
     every_s = table.duration("every", HEARTBEAT_EVERY_S, 10, 3600)
@@ -244,25 +159,6 @@ def _heartbeat(table: Table) -> HeartbeatConfig | None:
     if not url.reveal().startswith(("https://", "http://")):
         raise table.error("the heartbeat's url must begin with https:// or http://")
     return HeartbeatConfig(url, every_s)
-
-
-def _peer_nodes(top: Table) -> tuple[PeerNodeConfig, ...]:
-    peers = []
-    for table in top.tables("peer_node"):
-        name, rpc = table.required_text("name"), _rpc(table)
-        node = NodeConfig(
-            rpc=rpc,
-            cookie_file=table.path("cookie_file"),
-            user=table.text("user"),
-            password=table.secret("password"),
-            rest="off",
-        )
-        relays = table.flag("relay_responses", default=False)
-        table.finish()
-        if rpc is None or (node.cookie_file is None) == (node.user is None):
-            raise table.error("a peer_node needs rpc, and either cookie_file or user with password_file")
-        peers.append(PeerNodeConfig(name, node, relays))
-    return tuple(peers)
 
 
 def _responses(table: Table, network: str) -> ResponsesConfig:
@@ -276,43 +172,6 @@ def _responses(table: Table, network: str) -> ResponsesConfig:
     return ResponsesConfig(tuple(scripts))
 
 
-def _rpc(table: Table) -> str | None:
-    url, in_clear = table.text("rpc"), table.flag("rpc_in_clear", default=False)
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-        complete = parts.scheme == "http" and parts.hostname and parts.port
-    except ValueError:
-        complete = False
-    else:
-        if parts.username is not None:
-            raise table.error("rpc must not hold user and password: give user and password_file", "rpc")
-    if not complete:
-        raise table.error("rpc must look like http://127.0.0.1:8332, with its port", "rpc")
-    if not in_clear and not _is_loopback(parts.hostname or ""):
-        raise table.error(
-            "rpc is not on this machine, and whoever is on the way can read the password and change what is said: "
-            "give the near end of a tunnel at 127.0.0.1, or, if the way there is safe, rpc_in_clear = true",
-            "rpc",
-        )
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _zmq(table: Table, key: str) -> str | None:
-    address = table.text(key)
-    if address is not None and not address.startswith(("tcp://", "ipc://")):
-        raise table.error(f"{key} is {address!r}: write it like tcp://127.0.0.1:28432 or ipc:///path", key)
-    return address
-
-
 def _database_url(table: Table) -> str | None:
     secret = table.secret("url", is_secret=lambda url: "@" in url)  # else it names no user and no password
     table.finish()
@@ -320,16 +179,6 @@ def _database_url(table: Table) -> str | None:
     if url and not url.startswith(("sqlite:///", "postgresql://")):
         raise table.error("url must begin with sqlite:/// or postgresql://")
     return url
-
-
-def _channels(top: Table, proxy: tuple[str, int]) -> tuple[ChannelConfig, ...]:
-    tables = top.tables("channel")
-    channels = tuple(_channel(table, proxy) for table in tables)
-    count = Counter(channel.name for channel in channels)
-    for table, channel in zip(tables, channels, strict=True):
-        if count[channel.name] > 1:
-            raise table.error(f"two channels have the name {channel.name!r}: each needs its own", "name")
-    return channels
 
 
 def _proxy(table: Table) -> tuple[str, int]:
@@ -341,46 +190,3 @@ def _proxy(table: Table) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise table.error(f"proxy is {text!r}: write it like 127.0.0.1:9050", "proxy")
     return host.strip("[]"), int(port)
-
-
-def _channel(table: Table, proxy: tuple[str, int]) -> ChannelConfig:
-    channel = ChannelConfig(
-        name=_channel_name(table),
-        kind=table.required_text("kind"),
-        url=table.secret("url"),
-        path=table.path("path"),
-        secret=table.secret("secret"),
-        proxy=proxy if table.flag("tor", default=False) else None,
-        people=table.words("people"),
-        min_severity=Severity(table.choice("min_severity", list(Severity), Severity.INFO)),
-        locale=table.choice("locale", names(), ENGLISH_NAME),
-        timezone=_timezone(table),
-        redact=table.words("redact", REDACTABLE),
-    )
-    table.finish()
-    if (channel.url is None) == (channel.path is None):
-        raise table.error(f"channel {channel.name!r} needs one of url_file, url and path")
-    return channel
-
-
-def _timezone(table: Table) -> str:
-    name = table.text("timezone") or "UTC"
-    if not is_timezone(name):
-        raise table.error(f"timezone is {name!r}: {TIMEZONE_RULE}", "timezone")
-    return name
-
-
-def is_timezone(name: str) -> bool:
-    """Whether this machine knows a time zone of this name."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # also what is no name at all, like a path or a folder of the database
-        return False
-    return True
-
-
-def _channel_name(table: Table) -> str:
-    name = table.required_text("name")
-    if not CHANNEL_NAME.fullmatch(name):
-        raise table.error(f"name is {name!r}: use {CHANNEL_NAME_RULE}", "name")
-    return name

@@ -15,7 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bwm"
 
-GROUND = "errors clock secret severity toml config config_alerts config_api config_policies language lean logs seal"
+GROUND = (
+    "errors clock secret severity toml config config_alerts config_api config_channels config_node config_policies "
+    "language lean logs seal"
+)
 PURE = (
     "chain watch guardian event order hold answer drill check_in policy health plan plan_guardian plan_policies "
     "plan_deeds wording plan_response response"
@@ -32,8 +35,10 @@ MAY_IMPORT = {
     "logs": "lean",
     "language": "",
     "toml": "errors secret",
-    "config": "chain policy config_policies config_alerts config_api errors language secret severity toml",
+    "config": "chain policy config_alerts config_api config_channels config_node config_policies errors secret toml",
     "config_alerts": "errors hold order secret severity toml",
+    "config_channels": "language secret severity toml",
+    "config_node": "secret toml",
     "config_policies": "secret toml",
     "config_api": "errors secret toml",
     "chain": "errors",

@@ -13,17 +13,8 @@ from bwm.cli import config_file, output
 from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.cli.vaults import confirm, yes_option
 from bwm.clock import SystemClock, rfc3339
-from bwm.config import (
-    CHANNEL_NAME,
-    CHANNEL_NAME_RULE,
-    REDACTABLE,
-    TIMEZONE_RULE,
-    ChannelConfig,
-    Config,
-    find_file,
-    is_timezone,
-    user_file,
-)
+from bwm.config import Config, find_file, user_file
+from bwm.config_channels import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, TIMEZONE_RULE, ChannelConfig, is_timezone
 from bwm.daemon.lock import is_held
 from bwm.daemon.watch_proofs import note_proof
 from bwm.db import outbox

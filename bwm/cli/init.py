@@ -12,7 +12,8 @@ from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.config_file import own_name, write_private
 from bwm.cli.session import Session, pass_session
-from bwm.config import SYSTEM_FILE, Config, NodeConfig, default_state_dir, user_file
+from bwm.config import SYSTEM_FILE, Config, default_state_dir, user_file
+from bwm.config_node import NodeConfig
 from bwm.daemon.connect import connect
 from bwm.errors import NodeError, UsageError
 from bwm.node.advice import feed_findings, feed_lines, user_lines

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from bwm.chain.network import Network
 from bwm.chain.network import network as network_of
-from bwm.config import Config, NodeConfig
+from bwm.config import Config
+from bwm.config_node import NodeConfig
 from bwm.node.bitcoind import Bitcoind
 from bwm.node.credentials import CookieFile, Credentials, UserPassword
 from bwm.node.find import FoundCookie

@@ -9,7 +9,8 @@ import structlog
 from bwm import health
 from bwm.actions.alert import carry_out, reader_of, unwritten_message
 from bwm.channels import open_channel
-from bwm.config import ChannelConfig, Config
+from bwm.config import Config
+from bwm.config_channels import ChannelConfig
 from bwm.errors import BwmError
 from bwm.event import Event
 from bwm.severity import Severity

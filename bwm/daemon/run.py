@@ -15,7 +15,8 @@ from bwm.channels import open_channel
 from bwm.channels.channel import Channel
 from bwm.channels.expo import PushService
 from bwm.clock import Clock, SystemClock
-from bwm.config import ChannelConfig, Config
+from bwm.config import Config
+from bwm.config_channels import ChannelConfig
 from bwm.daemon import keepsake
 from bwm.daemon.answering import answer_key
 from bwm.daemon.armed_locks import ArmedLockWatch

@@ -133,11 +133,6 @@ def tags_of(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {vault.name: tuple(tags(vault)) for vault in _vaults(names)}
 
 
-def vault_depths() -> dict[str, int]:
-    """How deep each vault's transactions must be to be final, in blocks."""
-    return {vault.name: vault.final_depth for vault in Vault.select(Vault.name, Vault.final_depth)}
-
-
 def highest_positions(trigger_id: int) -> dict[int, int]:
     """Of a descriptor: the highest index that is watched, by branch."""
     query: Any = (

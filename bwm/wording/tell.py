@@ -50,11 +50,7 @@ def tell(about: Event, latest: Event, telling: Telling, reader: Reader = Reader(
     """The message about an alert: what it is about, how things stand now, and how to answer it."""
     say = reader.language.say
     lines = [
-        *(
-            [_Line(say("This is a drill: nothing has happened. Act as if it had, and answer."))]
-            if telling.is_drill
-            else []
-        ),
+        *_of_a_drill(telling, reader),
         *_happened(about, latest, reader),
         *_time_left(telling, reader),
         *_facts(about, latest, reader),

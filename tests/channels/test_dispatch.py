@@ -7,7 +7,7 @@ import pytest
 
 from bwm.channels import open_channel
 from bwm.clock import SystemClock
-from bwm.config import ChannelConfig
+from bwm.config_channels import ChannelConfig
 from bwm.daemon.dispatch import ChannelWorker
 from bwm.db import outbox
 from bwm.db.schema import Alert, Event, Order

@@ -9,7 +9,7 @@ import pytest
 from bwm.channels import open_channel
 from bwm.channels.channel import Message
 from bwm.clock import SystemClock
-from bwm.config import ChannelConfig
+from bwm.config_channels import ChannelConfig
 from bwm.daemon.dispatch import ChannelWorker
 from bwm.daemon.unwritten import Unwritten
 from bwm.db.alerts import Target

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bwm.channels import check
-from bwm.config import ChannelConfig, load
+from bwm.config import load
+from bwm.config_channels import ChannelConfig
 from bwm.errors import ConfigError
 from bwm.node.advice import feed_lines, user_lines
 from bwm.secret import Secret

@@ -3,7 +3,7 @@
 import time
 
 from bwm.chain.network import network
-from bwm.config import NodeConfig
+from bwm.config_node import NodeConfig
 from bwm.daemon.connect import reach
 from bwm.daemon.watch_peers import BEHIND, OTHER_CHAIN, difference
 from regtest.node import wait_until

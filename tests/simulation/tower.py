@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bwm.config import ChannelConfig, Config, ResponsesConfig
+from bwm.config import Config, ResponsesConfig
 from bwm.config_alerts import CheckInConfig
+from bwm.config_channels import ChannelConfig
 from bwm.daemon.run import Daemon
 from bwm.secret import Secret
 from bwm.severity import Severity

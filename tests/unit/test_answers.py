@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bwm.answer import code, opens, sealed, tidy
-from bwm.config import ChannelConfig, Config
+from bwm.config import Config
 from bwm.config_alerts import AlertsConfig
+from bwm.config_channels import ChannelConfig
 from bwm.daemon.answering import Answering, CodeRefused, answer_key
 from bwm.daemon.targets import targets_of
 from bwm.db import alerts, answers, journal, outbox, schema

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bwm.check_in import Sight, Stage, Standing, Term, awake_since, believed, look, stage_of
-from bwm.config import ChannelConfig, Config
+from bwm.config import Config
 from bwm.config_alerts import CheckInConfig
+from bwm.config_channels import ChannelConfig
 from bwm.daemon.checking_in import checked_in, standing_of
 from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watchlist import WatchList

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bwm.cli import checks
-from bwm.config import ChannelConfig, Config
+from bwm.config import Config
+from bwm.config_channels import ChannelConfig
 from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_proofs import ProofWatch, is_unproved, note_proof
 from bwm.daemon.watchlist import WatchList
