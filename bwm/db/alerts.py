@@ -200,8 +200,3 @@ def with_owners(found: Iterable[Any]) -> Iterator[tuple[Any, str | None, str | N
         """  # noqa: S608 (question marks)
         owners = {row[0]: row[1:] for row in raw.rows(sql, *(alert.id for alert in part))}
         yield from ((alert, *owners[alert.id]) for alert in part)
-
-
-def is_answered(alert: Any) -> bool:
-    """Whether a person who was free to do so has acknowledged it."""
-    return bool(alert.state == ACKNOWLEDGED and not alert.under_duress)

@@ -37,7 +37,7 @@ def acknowledge(alert_id: str, by: str, now: int, seen: int | None = None, chann
     """
     alert: Any = schema.Alert.get_by_id(alert_id)
     seen = _told(alert_id) if seen is None else seen
-    if alert.state == ACKNOWLEDGED and not alert.under_duress:
+    if alert.is_answered:
         return Outcome.ALREADY
     if seen < alert.since_revision:
         return Outcome.GRAVER
@@ -157,7 +157,7 @@ def _messages() -> Iterator[tuple[str, str, int, int, bool]]:
     )
     for order in rows:
         alert = order.alert
-        is_open = alert.state != ACKNOWLEDGED or bool(alert.under_duress)
+        is_open = not alert.is_answered
         for turn in range(alert.round, -1, -1):
             for revision in range(alert.revision, -1, -1):
                 yield alert.id, order.target, turn, revision, not (is_open and turn == alert.round)

@@ -133,7 +133,7 @@ def _true_of_vault(vault: str | None) -> set[str]:
 def _true_of_event(event: Event) -> set[str]:
     true = set()
     alert: Any = schema.Alert.get_or_none(schema.Alert.case == case_of(event))
-    if alert is not None and alert.state == "acknowledged" and not alert.under_duress:  # a forced answer is none
+    if alert is not None and alert.is_answered:
         true.add("acknowledged")
     if "check_in" in event.detail and check_ins.count().number > event.detail["check_in"]:
         true.add("checked_in")

@@ -290,7 +290,7 @@ def _is_silent(now: int) -> Any:
 def _is_answered(order: Any, revision: int) -> bool:
     """Whether the alert was acknowledged as it was at that revision, as far as this channel's readers go."""
     told, alert = order.told_revision, order.alert
-    is_over = order.muted or (alert.state == "acknowledged" and not alert.under_duress)
+    is_over = order.muted or alert.is_answered
     return bool(is_over and told is not None and told >= revision)
 
 

@@ -252,6 +252,11 @@ class Alert(Base):
     escalation = TextField(default="[]")  # JSON list of [people, seconds]; empty: as configured
     hidden_from = TextField(null=True)  # a person who may be watched by a robber: told to all others, and not listed
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether a person who was free to do so has acknowledged it."""
+        return bool(self.state == "acknowledged" and not self.under_duress)
+
 
 class Decision(Base):
     """What a policy made of an event, and why."""

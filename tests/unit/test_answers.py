@@ -249,9 +249,9 @@ def test_nothing_that_a_robber_sees_tells_of_the_duress_code_until_another_answe
 
 def test_a_forced_answer_does_not_count_as_one_for_what_depends_on_it(config, house, answering):
     answering.answer(WORD, "owner")
-    assert not alerts.is_answered(the_alert())
+    assert not the_alert().is_answered
     assert answering.by_code(code_on(config, "sister")).outcome is Outcome.DONE
-    assert alerts.is_answered(the_alert())
+    assert the_alert().is_answered
     assert due() == [None, None, None]
 
 
