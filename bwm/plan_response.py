@@ -10,10 +10,8 @@ from bwm.severity import Severity
 
 SEVERITY: Mapping[str, Severity] = {
     # what the operator did
-    "response.added": Severity.INFO,
-    "response.removed": Severity.INFO,
-    "response.armed": Severity.INFO,
-    "response.disarmed": Severity.INFO,
+    "response.removed": Severity.WARNING,
+    "response.disarmed": Severity.WARNING,
     "response.hold_on": Severity.HIGH,
     "response.hold_off": Severity.INFO,
     # how ready one is
@@ -40,7 +38,7 @@ SEVERITY: Mapping[str, Severity] = {
     "response.called_off": Severity.INFO,
     "response.not_sent": Severity.CRITICAL,
 }
-"""Every kind with its severity."""
+"""Every kind that is told, with its severity. That one was added or armed takes nothing from anybody."""
 
 HELD = frozenset({"hold", "blind", "disarmed", "sealed", "budget", "network"})
 """Causes for which somebody holds a response, where others only wait for the chain."""
@@ -52,16 +50,16 @@ _WITH_BLOCK = (State.CONFIRMED, State.BURIED)
 def plan_done(
     kind: str, network: str, now: int, after: int, reason: str, vault: str | None = None, name: str = ""
 ) -> Changes:
-    """What the operator did about a response, or (no vault) about all. ``after``: the latest event's number."""
-    case = f"response/{name}" if name else "response"
+    """What the operator did about a response, or (no name) about all. ``after``: the latest event's number.
+
+    What takes a way out is told: who could do it silently would do it before the theft.
+    """
+    case = f"response/{name}/{kind.partition('.')[2]}" if name else "response"
     detail = {"response": name, "case": case} if name else {"case": case}
     event = Event(fact_key(network, kind, name, after), kind, now, network, reason, vault=vault, detail=detail)
-    alert = AlertChange(case, event, SEVERITY[kind], _settled(kind))
-    return Changes(events=(event,), alerts=() if name else (alert,))
-
-
-def _settled(kind: str) -> Severity | None:
-    return Severity.HIGH if kind == "response.hold_off" else None
+    severity = SEVERITY.get(kind)
+    settled = Severity.HIGH if kind == "response.hold_off" else severity if name else None
+    return Changes(events=(event,), alerts=(AlertChange(case, event, severity, settled),) if severity else ())
 
 
 def plan_judgement(name: str, vault: str, before: Judgement, after: Judgement, network: str, now: int) -> Changes:

@@ -13,6 +13,7 @@ from bwm.daemon.connect import connect
 from bwm.daemon.keep_response import Text, Wish, deadline, forget, keep, keep_locks, read_raw, set_armed
 from bwm.daemon.lock import is_held
 from bwm.daemon.open_response import open_steps, sealer_of
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.send_response import try_out
 from bwm.daemon.targets import targets_of
 from bwm.db import armed_locks, journal, responses
@@ -253,7 +254,9 @@ def hold(session: Session, off: bool) -> None:
         changed = responses.hold(on=not off)
         if changed:
             now = SystemClock().now()
-            commit(database, plan_done(kind, config.network, now, journal.last_seq(), reason), targets_of(config), now)
+            done = plan_done(kind, config.network, now, journal.last_seq(), reason)
+            desk = PolicyDesk(config.policies, config.network)
+            commit(database, judged(desk, database, done, now), targets_of(config), now)
     click.echo(_capital(reason) + "." if changed else "It was so already.")
 
 

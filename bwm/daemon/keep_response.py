@@ -8,8 +8,10 @@ from bwm.clock import from_rfc3339
 from bwm.config import Config
 from bwm.daemon.armed_locks import judge, read_lock
 from bwm.daemon.open_response import open_steps, sealer_of
+from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.daemon.register_response import prepare, read_given
 from bwm.daemon.registration import check_name
+from bwm.daemon.targets import targets_of
 from bwm.db import armed_locks, guardians, journal, responses, vaults
 from bwm.db.commit import commit
 from bwm.db.database import Database
@@ -74,19 +76,21 @@ def keep(config: Config, database: Database, node: Bitcoind, wish: Wish, now: in
     return added, list(prepared.notes)
 
 
-def forget(config: Config, database: Database, name: str, now: int, *, armed_too: bool = True) -> None:
-    """Forget a response, by VAULT/NAME. ``armed_too``: also one that policies may send.
+def forget(config: Config, database: Database, name: str, now: int, *, token: str | None = None) -> None:
+    """Forget a response, by VAULT/NAME. ``token``: the name of the one that asks for it; it takes away none that is
+    armed. None: this machine's operator.
 
     Raises UsageError when there is none, or it stays. Call inside a database connection.
     """
     with database.transaction():
         response = responses.find(name)
-        if response.armed and not armed_too:
+        if response.armed and token:
             raise UsageError(
                 f"Response {name} is armed and stays. It is removed on bwm's own machine: bwm remove-response {name}"
             )
         responses.remove(response)
-        _journal(config, database, "response.removed", response, "was removed", now)
+        words = f"was removed by token {token}" if token else "was removed"
+        _journal(config, database, "response.removed", response, words, now)
 
 
 def set_armed(config: Config, database: Database, name: str, now: int, *, armed: bool) -> tuple[StoredResponse, bool]:
@@ -106,7 +110,8 @@ def set_armed(config: Config, database: Database, name: str, now: int, *, armed:
 def _journal(config: Config, database: Database, kind: str, response: StoredResponse, words: str, now: int) -> None:
     reason = f"response {response.name} {words}"
     done = plan_done(kind, config.network, now, journal.last_seq(), reason, response.vault, response.name)
-    commit(database, done, (), now)
+    desk = PolicyDesk(config.policies, config.network)
+    commit(database, judged(desk, database, done, now), targets_of(config), now)
 
 
 def keep_locks(

@@ -29,8 +29,6 @@ TOLD = (
     "plugin.failed",
     "policy.changed",
     "policy.failed",
-    "response.added",
-    "response.armed",
     "response.buried",
     "response.called_off",
     "response.confirmed",
@@ -75,6 +73,8 @@ UNTOLD = (
     "policy.approved",
     "policy.decided",
     "policy.vetoed",
+    "response.added",
+    "response.armed",
     "webhook.done",
     "webhook.dropped",
 )

@@ -73,6 +73,8 @@ def test_a_response_from_its_making_to_its_end_and_nowhere_its_transactions(towe
         vault=vault.name, kind="response.removed"
     )
     assert [event["detail"]["response"] for event in told] == [f"{vault.name}/safe"] * 2
+    assert "by token" in told[-1]["reason"]
+    assert [alert["kind"] for alert in tower.bwm.alerts() if alert["vault"] == vault.name] == ["response.removed"]
     said = b"".join(answer.body for answer in (made, again, shown, taken)).decode() + tower.bwm.log_text()
     for secret in (*(step.hex for step in steps), vault.txs.unvault.hex):
         assert secret not in said

@@ -37,6 +37,8 @@ def test_a_response_is_kept_sealed_listed_armed_and_removed(stage):
     assert bwm.json("list-responses")[0]["armed"]
     assert "already" in bwm("arm", "cold/safe").stdout
     bwm("disarm", "cold/safe")
+    told = [(alert["kind"], alert["severity"]) for alert in bwm.alerts()]
+    assert sorted(told) == [("response.disarmed", "warning"), ("response.removed", "warning")]  # not what was added
     bwm("hold")
     assert "on hold" in bwm("list-responses").stderr
     bwm("hold", "--off")

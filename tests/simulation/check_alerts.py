@@ -21,7 +21,6 @@ _UNTOLD = (
     "policy.vetoed",
     "response.added",
     "response.armed",
-    "response.disarmed",
     "response.ready",
     "response.unproven",
     "response.used",

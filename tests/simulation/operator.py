@@ -129,7 +129,7 @@ class Operator:
             commit(
                 self.tower.database,
                 plan_done(kind, NETWORK, now, journal.last_seq(), kind, kept.vault, kept.name),
-                (),
+                targets_of(self.tower.config),
                 now,
             )
         kept.armed = armed

@@ -83,7 +83,7 @@ def _remove(around: Surroundings, call: Call) -> Reply:
     """What the owner armed is taken away by the owner alone."""
     whole = _found(call).name
     with problems(409):
-        keep_response.forget(around.config, around.database, whole, around.clock.now(), armed_too=False)
+        keep_response.forget(around.config, around.database, whole, around.clock.now(), token=call.holder.name)
     log.info("api.response_removed", response=whole, token=call.holder.name)
     return Reply(None, 204)
 
