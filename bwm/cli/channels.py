@@ -17,7 +17,7 @@ from bwm.config import Config, find_file, user_file
 from bwm.config_channels import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, TIMEZONE_RULE, ChannelConfig, is_timezone
 from bwm.daemon.lock import is_held
 from bwm.daemon.watch_proofs import note_proof
-from bwm.db import outbox
+from bwm.db import outbox, stand_down
 from bwm.errors import BwmError, ChannelError, ConfigError, UsageError
 from bwm.language import ENGLISH_NAME, names
 from bwm.secret import Secret
@@ -241,7 +241,7 @@ def remove_channel(session: Session, name: str, yes: bool) -> None:
     _find(config, name)
     confirm(f"Remove channel {name}?", yes)
     with session.database(config) as database, database.transaction():
-        outbox.close_channel(name)
+        stand_down.close_channel(name)
         if config.source:
             config_file.remove_channel(config.source, name)
     click.echo(f"Removed channel {name}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import fn
 
-from bwm.db import outbox, raw, schema
+from bwm.db import outbox, raw, schema, stand_down
 from bwm.errors import UsageError
 from bwm.event import alert_id
 from bwm.hold import QuietHours
@@ -119,11 +119,11 @@ def _update(alert: Any, change: AlertChange, seq: int, now: int) -> Any:
         alert.acknowledged_at, alert.acknowledged_by, alert.under_duress = None, None, 0  # what was answered was less
         alert.state, alert.since, alert.since_revision, alert.snoozed_s = OPEN, now, alert.revision, 0
         alert.people, alert.repeat_every_s, alert.escalation = _wishes(change).values()
-        outbox.unmute(alert.id)
+        stand_down.unmute(alert.id)
     settled = change.resolves is not None and change.resolves.rank >= Severity(alert.severity).rank
     if settled and alert.state == OPEN:
         alert.state = RESOLVED
-        outbox.close_ladder(alert.id)
+        stand_down.close_ladder(alert.id)
     alert.save()
     return alert
 
@@ -164,7 +164,7 @@ def resolve(alert_id: str) -> None:
     """The matter is over without an answer: nothing of it is repeated. Call inside a transaction."""
     revision = schema.Alert.get_by_id(alert_id).revision
     schema.Alert.update(state=RESOLVED).where((schema.Alert.id == alert_id) & (schema.Alert.state == OPEN)).execute()
-    outbox.close_deliveries(alert_id, revision)
+    stand_down.close_deliveries(alert_id, revision)
 
 
 def count_open() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from peewee import fn
 
 from bwm.answer import code, is_same
-from bwm.db import journal, outbox, schema
+from bwm.db import journal, outbox, schema, stand_down
 from bwm.db.alerts import ACKNOWLEDGED, OPEN
 from bwm.event import Event, fact_key
 
@@ -42,7 +42,7 @@ def acknowledge(alert_id: str, by: str, now: int, seen: int | None = None, chann
     if seen < alert.since_revision:
         return Outcome.GRAVER
     _answer(alert, state=ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by, under_duress=0, snoozed_s=0)
-    outbox.close_deliveries(alert_id, seen)
+    stand_down.close_deliveries(alert_id, seen)
     _note(alert, "alert.acknowledged", by, now, revision=seen, channel=channel)
     return Outcome.DONE
 
@@ -93,7 +93,7 @@ def _take_up(alert: Any, at: int, *, snoozed_s: int) -> None:
         snoozed_s=snoozed_s,
         round=alert.round if snoozed_s else alert.round + 1,
     )
-    outbox.begin_again(alert.id, at, forgets_what_was_told=not snoozed_s)
+    stand_down.begin_again(alert.id, at, forgets_what_was_told=not snoozed_s)
 
 
 def acknowledge_under_duress(alert_id: str, by: str, now: int, channels: Collection[str]) -> None:
@@ -105,7 +105,7 @@ def acknowledge_under_duress(alert_id: str, by: str, now: int, channels: Collect
     if alert.state != ACKNOWLEDGED:
         _answer(alert, state=ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by, under_duress=1)
         _note(alert, "alert.acknowledged", by, now, revision=alert.revision, channel=None)
-    outbox.mute(alert_id, channels)
+    stand_down.mute(alert_id, channels)
 
 
 def _answer(alert: Any, **changes: object) -> None:

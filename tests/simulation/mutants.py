@@ -18,7 +18,7 @@ from bwm.daemon.read_backlog import BacklogReader
 from bwm.daemon.registration import _Reader
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
-from bwm.db import cursor, decisions, outbox, watches
+from bwm.db import cursor, decisions, outbox, stand_down, watches
 from bwm.db.commit import commit
 from bwm.db.database import Database
 from bwm.errors import ChannelError
@@ -252,7 +252,7 @@ def _() -> AbstractContextManager[object]:
 
 @mutant("acknowledgement closes nothing", "duplicate")
 def _() -> AbstractContextManager[object]:
-    return patch.object(outbox, "close_deliveries", nothing)
+    return patch.object(stand_down, "close_deliveries", nothing)
 
 
 @mutant("news of an alert not told", "loss")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bwm.db import alerts, answers, outbox, schema
+from bwm.db import alerts, answers, outbox, schema, stand_down
 from bwm.db.alerts import Target
 from bwm.db.answers import Outcome
 from bwm.db.commit import commit
@@ -165,7 +165,7 @@ def test_what_is_open_is_told_on_a_channel_that_never_had_it_and_only_once(datab
 
 def test_nothing_waits_for_a_channel_that_was_removed(database):
     tell(database, an_event("theft"))
-    outbox.close_channel("phone")
+    stand_down.close_channel("phone")
     assert outbox.claim("phone", NOW + 10**6) is None
     assert only_order().state == State.CLOSED
 
