@@ -18,7 +18,7 @@ from bwm.api.writes import Writes
 from bwm.clock import Clock
 from bwm.config_api import REWIND_NETWORKS, ApiConfig
 from bwm.daemon.rewind.push import data_of
-from bwm.db import rewind
+from bwm.db import rewind, rewind_notices
 from bwm.errors import BwmError, UsageError
 from bwm.seal import Sealer
 from bwm.severity import Severity
@@ -121,7 +121,7 @@ class Rewind:
         self._enabled(network)
         token, vault = texts(body, "pushToken", "vaultId")
         now = self._clock.now()
-        if not await self._do(lambda: rewind.acknowledge(network, token, vault, now)):
+        if not await self._do(lambda: rewind_notices.acknowledge(network, token, vault, now)):
             words = "No such vault was registered by this device."
             raise Problem(404, words, message=words)
         return PlainTextResponse("OK")
@@ -130,7 +130,7 @@ class Rewind:
         required(body, "pushToken")
         self._enabled(network)
         [token] = texts(body, "pushToken")
-        found = await self._read(lambda: rewind.notices(network, token))
+        found = await self._read(lambda: rewind_notices.notices(network, token))
         return JSONResponse(
             {"notifications": [data_of(notice) for notice in found]},
             media_type="application/json; charset=utf-8",

@@ -6,7 +6,7 @@ from typing import Any
 
 from bwm.chain.outpoint import txid_key
 from bwm.db import journal, raw, settings, sightings
-from bwm.db.rewind import Notice, acknowledgement_of, incident_of, notice_of, put_acknowledgement
+from bwm.db.rewind_notices import Notice, acknowledgement_of, incident_of, notice_of, put_acknowledgement
 from bwm.db.schema import RewindDevice, RewindPush, RewindVault
 from bwm.policy import rewind
 from bwm.policy.rewind import Incident

@@ -19,7 +19,8 @@ from bwm.daemon.loop import Loop
 from bwm.daemon.rewind.text import push_text
 from bwm.db import rewind_push
 from bwm.db.database import Database
-from bwm.db.rewind import Notice, place_of
+from bwm.db.rewind import place_of
+from bwm.db.rewind_notices import Notice
 from bwm.db.rewind_push import Claim
 from bwm.errors import ChannelError, DatabaseUnwritable, DeliverLater, DeliveryRefused
 from bwm.seal import CannotOpen, Sealer
