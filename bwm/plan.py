@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bwm import health
 from bwm.chain.block import BlockRef
-from bwm.chain.outpoint import outpoint_text
+from bwm.chain.outpoint import outpoint_text, txid_text
 from bwm.chain.tx import Tx
 from bwm.event import Event, fact_key, of_sighting
 from bwm.guardian.readiness import JudgedLock
@@ -139,7 +139,21 @@ def plan_mempool(found: Found, facts: Facts, now: int, *, vouched: bool = True) 
     heard, crowds = without_crowds(heard, facts.payments, facts.sightings)
     sightings = [sighting for match in heard if (sighting := _meet(match, None, facts, now))]
     step = GuardianStep(facts.tip_height, found, flooded=flooded, vouched=vouched)
-    return _with_crowds(_changes(found, sightings, facts, now, step), crowds, facts, now)
+    changes = _with_crowds(_changes(found, sightings, facts, now, step), crowds, facts, now)
+    return replace(changes, watches=_doubtful(changes.watches, heard)) if crowds else changes
+
+
+def _doubtful(coins: Iterable[Watch], heard: Iterable[Match]) -> tuple[Watch, ...]:
+    """The same, where those of transactions that are only counted have no amount until a block holds them.
+
+    Nobody follows such a transaction. If it is never mined, its coins must not count as coins that were there.
+    """
+    followed = {(match.trigger.id, match.txid) for match in heard}
+
+    def is_doubtful(coin: Watch) -> bool:
+        return coin.trigger.vault is not None and (coin.trigger.id, txid_text(coin.key[:32])) not in followed
+
+    return tuple(replace(coin, sats=None) if is_doubtful(coin) else coin for coin in coins)
 
 
 def plan_tick(facts: Facts, now: int) -> Changes:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from peewee import fn
+from peewee import EXCLUDED, fn
 
 from bwm.db import protection, raw
 from bwm.db.schema import Guardian, Trigger, Vault, Watch
@@ -103,13 +103,20 @@ def _watch(row: dict[str, Any]) -> nouns.Watch:
 
 
 def add(watches: Iterable[nouns.Watch]) -> None:
-    """Watch more keys. A key already watched for its trigger is passed over. Call inside a transaction."""
+    """Watch more keys. One that is watched for its trigger stays, with its amount once that is known.
+
+    Call inside a transaction.
+    """
     rows = [
         (watch.key, str(watch.what), watch.trigger.id, watch.sats, watch.branch, watch.position) for watch in watches
     ]
     columns = [Watch.key, Watch.what, Watch.trigger, Watch.sats, Watch.branch, Watch.position]
     for start in range(0, len(rows), 100):
-        Watch.insert_many(rows[start : start + 100], fields=columns).on_conflict_ignore().execute()
+        Watch.insert_many(rows[start : start + 100], fields=columns).on_conflict(
+            conflict_target=[Watch.key, Watch.what, Watch.trigger],
+            update={Watch.sats: EXCLUDED.sats},
+            where=Watch.sats.is_null() & EXCLUDED.sats.is_null(False),
+        ).execute()
 
 
 def vault_facts(names: Iterable[str]) -> dict[str, VaultFacts]:
