@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bwm.chain.hashing import sha256d
 from bwm.chain.outpoint import txid_text
-from bwm.chain.sieve import BlockKeys, Wanted, compact_size, sieve
+from bwm.chain.sieve import BlockKeys, Marked, Wanted, compact_size, sieve
 from bwm.errors import Damaged
 
 HEADER_SIZE = 80
@@ -38,10 +38,10 @@ def header_of(raw: bytes) -> Header:
     )
 
 
-def keys_of_block(raw: bytes, only: Wanted | None = None, *, with_places: bool = True) -> BlockKeys:
+def keys_of_block(raw: bytes, only: Wanted | Marked | None = None, *, with_places: bool = True) -> BlockKeys:
     """Every outpoint that the block spends and every script it pays to: all that a watch can be found by.
 
-    ``only``: those of them that are among these. ``with_places``: and where each transaction lies.
+    ``only``: those of them that are, or may be, among these. ``with_places``: and where each transaction lies.
 
     Raises Damaged unless the bytes are a header and whole transactions, to the last byte. The merkle root is
     not compared: to hash everything twice over would triple the time, and who cannot trust the node that sent

@@ -31,7 +31,16 @@ class Wanted(NamedTuple):
     """
 
 
-_EVERYTHING = Wanted(set(), b"\x01" * ENDINGS)
+class Marked(NamedTuple):
+    """Keys that may be looked for: only marks of them are kept."""
+
+    marks: bytearray
+    """Not 0 at the place ``hash(key) & mask`` of each key that is looked for, and at some others."""
+    mask: int
+
+
+_NONE = Wanted(set(), b"")
+_ALL = Marked(bytearray(b"\x01"), 0)
 
 
 def wanted(keys: Iterable[bytes]) -> Wanted:
@@ -51,7 +60,9 @@ def note_endings(endings: bytearray, keys: Iterable[bytes]) -> None:
 class BlockKeys(NamedTuple):
     """What lies in the sieve after a block, or any run of transactions."""
 
-    keys: list[bytes]  # the outpoints spent and the output scripts, in the order of the bytes; all, or those wanted
+    keys: list[
+        bytes
+    ]  # the outpoints spent and the output scripts, in the order of the bytes; all, or what ``only`` says
     starts: list[tuple[int, int]]  # each transaction: where it begins, and how many of the keys come before its own
     stem_ends: list[int]  # each transaction: where its outputs end and its witness or locktime follows
 
@@ -68,12 +79,14 @@ def compact_size(raw: bytes, position: int) -> tuple[int, int]:
     return int.from_bytes(raw[position + 1 : end], "little"), end
 
 
-def sieve(raw: bytes, position: int, count: int, only: Wanted | None = None, *, with_places: bool = True) -> BlockKeys:
+def sieve(
+    raw: bytes, position: int, count: int, only: Wanted | Marked | None = None, *, with_places: bool = True
+) -> BlockKeys:
     """The keys of ``count`` transactions (BIP 144) that fill the bytes from ``position`` to the end.
 
-    ``only``: those that are among these. It is faster to drop a key at once than to keep thousands of them until all
-    are there. Without ``with_places`` nothing is noted of where each transaction lies. Raises Damaged if the
-    transactions do not end exactly there.
+    ``only``: those that are among these, or may be. It is faster to drop a key at once than to keep thousands of them
+    until all are there: its memory is still at hand for the next. Without ``with_places`` nothing is noted of where
+    each transaction lies. Raises Damaged if the transactions do not end exactly there.
     """
     try:
         if not 0 <= count <= len(raw):
@@ -91,15 +104,16 @@ def _long(raw: bytes, position: int) -> tuple[int, int]:
     return number, position
 
 
-def _sieve(raw: bytes, position: int, count: int, only: Wanted | None, with_places: bool) -> BlockKeys:
+def _sieve(raw: bytes, position: int, count: int, only: Wanted | Marked | None, with_places: bool) -> BlockKeys:
     """One long function on purpose: a call for each input, output or length would cost half of the speed.
 
     For the same reason it counts down instead of making ranges, and reads lengths below 253, one byte, in
     place. To read a byte beyond the end raises, to slice there does not: the comparison of the last line
     catches that.
     """
-    every = only is None
-    some, endings = _EVERYTHING if only is None else only
+    by_ending = isinstance(only, Wanted)
+    some, endings = only if isinstance(only, Wanted) else _NONE
+    marks, mask = only if isinstance(only, Marked) else _ALL
     keys: list[bytes] = []
     starts: list[tuple[int, int]] = []
     stem_ends: list[int] = []
@@ -127,9 +141,10 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None, with_plac
         left = inputs
         while left:
             end = p + 36
-            if every:
-                keys.append(raw[p:end])
-            elif endings[raw[end - 6] | raw[end - 5] << 8] and (key := raw[p:end]) in some:
+            if by_ending:
+                if endings[raw[end - 6] | raw[end - 5] << 8] and (key := raw[p:end]) in some:
+                    keys.append(key)
+            elif marks[hash(key := raw[p:end]) & mask]:
                 keys.append(key)
             size = raw[end]
             if size < 253:
@@ -148,9 +163,10 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | None, with_plac
             if size >= 253:
                 size, p = _long(raw, p - 1)
             end = p + size
-            if every:
-                keys.append(raw[p:end])
-            elif (size < _SHORT or endings[raw[end - 6] | raw[end - 5] << 8]) and (key := raw[p:end]) in some:
+            if by_ending:
+                if (size < _SHORT or endings[raw[end - 6] | raw[end - 5] << 8]) and (key := raw[p:end]) in some:
+                    keys.append(key)
+            elif marks[hash(key := raw[p:end]) & mask]:
                 keys.append(key)
             p = end
             left -= 1

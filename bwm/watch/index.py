@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from itertools import combinations, islice
 
-from bwm.chain.sieve import ENDINGS, Wanted, note_endings
+from bwm.chain.sieve import ENDINGS, Marked, Wanted, note_endings
 
 _SET_LIMIT = 200_000  # keys; a set takes 110 bytes for each, so beyond it only marks are kept
 _BATCH = 10_000  # keys added in one go
@@ -35,10 +35,10 @@ class KeyFilter:
         self.add(keys)
 
     @property
-    def exact(self) -> Wanted | None:
-        """The keys themselves, to be read only; None once there are only marks of them."""
+    def wanted(self) -> Wanted | Marked:
+        """For the sieve, to be read only: the keys themselves, or marks of them once there are too many."""
         if self._marks:
-            return None
+            return Marked(self._marks, len(self._marks) - 1)
         if self._exact is None:
             self._exact = Wanted(self._keys, bytes(self._endings))
         return self._exact

@@ -49,10 +49,8 @@ class BlockPool:
         return block.keys + self._ids(block)
 
     def candidates(self, index: KeyFilter) -> list[bytes]:
-        if (exact := index.exact) is None:
-            return index.candidates(self.keys())
-        block = keys_of_block(self._raw, exact, with_places=self._with_txids)
-        return sorted({*block.keys, *exact.keys.intersection(self._ids(block))})
+        block = keys_of_block(self._raw, index.wanted, with_places=self._with_txids)
+        return index.candidates(chain(block.keys, self._ids(block)))
 
     def touching(self, keys: Collection[bytes]) -> list[Tx]:
         if not keys:

@@ -63,8 +63,8 @@ def rows(blocks: dict[str, bytes], library: Path, rounds: int) -> list[Row]:
         ]
 
         def with_txids(raw: bytes = raw, count: int = count, position: int = position) -> list[bytes]:
-            sieved = fast.sieve(raw, position, count, index.exact)
-            return sorted({*sieved.keys, *index.exact.keys.intersection(fast.txid_keys(raw, sieved))})
+            sieved = fast.sieve(raw, position, count, index.wanted)
+            return index.candidates([*sieved.keys, *fast.txid_keys(raw, sieved)])
 
         slow_keys, keys = plain.sieve(raw, position, count), fast.sieve(raw, position, count)
         few = plain.wanted(random.sample(keys.keys, k=9))
@@ -76,7 +76,7 @@ def rows(blocks: dict[str, bytes], library: Path, rounds: int) -> list[Row]:
             {
                 LIBRARY: partial(scan_by_library, raw, watched),
                 "compiled": lambda raw=raw, count=count, position=position: sorted(
-                    fast.sieve(raw, position, count, index.exact, with_places=False).keys
+                    fast.sieve(raw, position, count, index.wanted, with_places=False).keys
                 ),
                 "with txids": with_txids,
                 "hashing": lambda stripped=stripped: [sha256d(one) for one in stripped],
