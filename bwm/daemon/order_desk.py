@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -18,7 +17,7 @@ from bwm.errors import BwmError
 from bwm.order import LONGEST_WAIT_S, after_failure
 from bwm.plan import Changes
 from bwm.plan_deeds import plan_deed
-from bwm.policy.guard import GuardFacts, Ruling, holds
+from bwm.policy.guard import Ruling, holds
 
 log = structlog.get_logger()
 
@@ -77,7 +76,7 @@ class OrderDesk:
         return claimed
 
     def _claim(self, order: Due, now: int) -> int | None:
-        answer = holds(order.guard, self._facts(order, now))
+        answer = holds(order.guard, orders.guard_facts(order.decision_id, order.guard, self.network, now))
         with self._database.transaction():
             match answer.ruling:
                 case Ruling.WAIT:
@@ -88,10 +87,6 @@ class OrderDesk:
                 case Ruling.GO:
                     return orders.claim(order, now)
         return None
-
-    def _facts(self, order: Due, now: int) -> GuardFacts:
-        """A hook can be taken back, or it would not be one: the operator's hold is not for it."""
-        return replace(orders.guard_facts(order.decision_id, self.network, now), on_hold=False)
 
     def record(self, order: Due, attempt: int, outcome: dict[str, Any] | BwmError, tries: int) -> None:
         """How an attempt ended. ``tries``: how many there are before a failure is told. Raises DatabaseUnwritable."""

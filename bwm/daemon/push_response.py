@@ -68,11 +68,16 @@ class ResponsePusher:
 
         A tower that was just started and has not caught up yet is not blind: it waits, and nothing is called off.
         """
-        true = set()
-        if order.trigger_txid and stands(self._node, order.vault, order.trigger_txid, ()) is False:
-            true.add("vanished")
-        facts = guard_facts(order.decision, self._network, self._clock.now())
-        return replace(facts, true=facts.true | true, on_hold=False)  # a hold is told, and waited for, once it is taken
+        facts = guard_facts(order.decision, order.guard, self._network, self._clock.now())
+        if self._is_gone(order):
+            return replace(facts, true=facts.true | {"vanished"})
+        return facts
+
+    def _is_gone(self, order: DueOrder) -> bool:
+        """Whether the node knows of no transaction any more that its trigger could stand for; asked if it matters."""
+        if "vanished" not in order.guard.unless or not order.trigger_txid:
+            return False
+        return stands(self._node, order.vault, order.trigger_txid, ()) is False
 
     def push(self, scene: Scene, *, is_there: bool) -> None:
         """Send, send again, or send the next step; or say why not. ``is_there``: one is in the mempool.

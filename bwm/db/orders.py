@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bwm.db import blindness, check_ins, journal, protection, raw, schema, settings
+from bwm.db import blindness, check_ins, journal, protection, raw, schema
 from bwm.errors import UsageError
 from bwm.event import Event, fact_key
 from bwm.order import LEASE_S, State, Step, step
@@ -15,9 +15,6 @@ from bwm.response.broadcast import TRANSITIONS, Look
 from bwm.watch.sighting import AWAY
 
 APPROVED, VETOED = "policy.approved", "policy.vetoed"
-HOLD = "hold"
-"""The setting that holds everything that cannot be taken back, while it is 1."""
-
 RESPOND = "respond"
 
 _CLAIMABLE = (str(State.PENDING), str(State.UNCERTAIN))
@@ -109,41 +106,49 @@ def read(row: Any) -> Due:
     )
 
 
-def guard_facts(decision_id: int, network: str, now: int) -> GuardFacts:
-    """How things stand for the orders of a decision in the moment of a deed, as far as the database knows."""
+def guard_facts(decision_id: int, guard: Guard, network: str, now: int) -> GuardFacts:
+    """How things stand for an order of a decision in the moment of a deed, as far as the database knows.
+
+    Of what may call it off only what its guard names is looked up: this is asked every second of each that waits.
+    """
     decision: Any = schema.Decision.get_by_id(decision_id)
     event = journal.get(decision.event_id) if decision.event_id is not None else None
     return GuardFacts(
         now=now,
-        true=frozenset({*_true_of_vault(decision.vault), *(_true_of_event(event) if event else ())}),
+        true=frozenset(word for word in guard.unless if _is_true(word, decision.vault, event)),
         approved_by=_said(APPROVED, [decision_id], network),
         vetoed_by=_said(VETOED, [decision_id, *_alike(decision, event)], network),
-        on_hold=settings.read(HOLD) == "1",
     )
 
 
-def _true_of_vault(vault: str | None) -> set[str]:
-    true = {"blind"} if blindness.is_blind() else set()
-    states = protection.states_of(vault) if vault else ()
-    if states:
-        true.add("locked" if "locked" in states else "unlocked")
-    return true
+def _is_true(word: str, vault: str | None, event: Event | None) -> bool:
+    """Whether what a word of UNLESS says holds now, for the vault and the event that the decision is about."""
+    match word:
+        case "blind":
+            return blindness.is_blind()
+        case "locked" | "unlocked":
+            states = protection.states_of(vault) if vault else ()
+            return bool(states) and ("locked" in states) is (word == "locked")
+    return event is not None and _is_true_of(word, event)
 
 
-def _true_of_event(event: Event) -> set[str]:
-    true = set()
-    alert: Any = schema.Alert.get_or_none(schema.Alert.case == case_of(event))
-    if alert is not None and alert.is_answered:
-        true.add("acknowledged")
-    if "check_in" in event.detail and check_ins.count().number > event.detail["check_in"]:
-        true.add("checked_in")
-    events = journal.of_spend(event.vault, event.txid) if event.txid else []
-    if any("announced" in one.detail for one in events):
-        true.add("announced")
-    steps = {(one.trigger_kind, one.trigger_key): one.kind.partition(".")[2] for one in events}
-    if steps and set(steps.values()) <= set(map(str, AWAY)):
-        true.add("vanished")
-    return true
+def _is_true_of(word: str, event: Event) -> bool:
+    match word:
+        case "acknowledged":
+            alert: Any = schema.Alert.get_or_none(schema.Alert.case == case_of(event))
+            return alert is not None and bool(alert.is_answered)
+        case "checked_in":
+            return "check_in" in event.detail and check_ins.count().number > event.detail["check_in"]
+        case "announced":
+            return any("announced" in one.detail for one in _of_spend(event))
+        case "vanished":
+            steps = {(one.trigger_kind, one.trigger_key): one.kind.partition(".")[2] for one in _of_spend(event)}
+            return bool(steps) and set(steps.values()) <= set(map(str, AWAY))
+    return False
+
+
+def _of_spend(event: Event) -> list[Event]:
+    return journal.of_spend(event.vault, event.txid) if event.txid else []
 
 
 def _alike(decision: Any, event: Event | None) -> list[int]:

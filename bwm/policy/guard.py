@@ -1,5 +1,7 @@
 """What stands between a decision and its deed: the person who may say no, or must say yes, and what has changed since.
 
+The operator's hold is not among it: of a response it is told, and waited for, once it is taken; a hook it never holds.
+
 A guard is looked at once more in the moment of the deed, with the facts of that moment. It is kept with its order, so
 that a policy file changed meanwhile does not move it.
 """
@@ -56,7 +58,6 @@ class GuardFacts:
     true: frozenset[str] = frozenset()  # of UNLESS: what holds now
     approved_by: str | None = None
     vetoed_by: str | None = None
-    on_hold: bool = False  # the operator holds everything that cannot be taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,6 @@ def holds(guard: Guard, facts: GuardFacts) -> Answer:
     for word in guard.unless:
         if word in facts.true:
             return Answer(Ruling.DROP, UNLESS.get(word, word))
-    if facts.on_hold:
-        return Answer(Ruling.WAIT, "everything that cannot be taken back is on hold")
     if guard.approve_by is None or facts.approved_by is not None:
         return Answer(
             Ruling.GO, f"{facts.approved_by} approved it" if facts.approved_by else "nothing speaks against it"

@@ -284,7 +284,6 @@ facts = st.builds(
     true=st.frozensets(st.sampled_from(list(UNLESS))),
     approved_by=st.none() | st.just("alice"),
     vetoed_by=st.none() | st.just("bob"),
-    on_hold=st.booleans(),
 )
 guards = st.builds(
     Guard, st.lists(st.sampled_from(list(UNLESS)), max_size=3).map(tuple), st.none() | st.integers(0, 100)
@@ -297,8 +296,6 @@ def test_a_guard_lets_nothing_pass_that_a_person_or_a_condition_forbids(guard, n
     assert answer.reason
     if now.vetoed_by or now.true & set(guard.unless):
         assert answer.ruling is Ruling.DROP
-    elif now.on_hold:
-        assert answer.ruling is Ruling.WAIT
     elif guard.approve_by is None or now.approved_by:
         assert answer.ruling is Ruling.GO
     else:
