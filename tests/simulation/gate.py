@@ -92,5 +92,7 @@ class Gate:
         moves = {txid for (txid,) in self._tower.database.rows(_MOVED, cover.vault)} | {cover.trigger_txid}
         steps = self._operator.kept[cover.vault].ladder.steps
         coins = {coin for step in steps for coin in step.spends}
+        if trigger := self._world.ledger.txs.get(cover.trigger_txid):
+            coins |= set(trigger.spends)  # who takes these now does what it did
         rivals = {tx.txid for tx in self._world.ledger.txs.values() if not coins.isdisjoint(tx.spends)}
         return not ((moves | rivals) - {step.txid for step in steps}).isdisjoint(self._standing | self._there())
