@@ -60,9 +60,8 @@ def note_endings(endings: bytearray, keys: Iterable[bytes]) -> None:
 class BlockKeys(NamedTuple):
     """What lies in the sieve after a block, or any run of transactions."""
 
-    keys: list[
-        bytes
-    ]  # the outpoints spent and the output scripts, in the order of the bytes; all, or what ``only`` says
+    keys: list[bytes]
+    """The outpoints spent and the output scripts, in the order of the bytes: all, or those that ``only`` says."""
     starts: list[tuple[int, int]]  # each transaction: where it begins, and how many of the keys come before its own
     stem_ends: list[int]  # each transaction: where its outputs end and its witness or locktime follows
 
