@@ -68,7 +68,7 @@ class Facts:
     tip_height: int = 0  # where the cursor stands
     guardians: tuple[GuardianFacts, ...] = ()
     spent_scripts: Mapping[bytes, bytes | None] = field(default_factory=dict)  # of coins in guardians' transactions
-    balances: Mapping[str, int] = field(default_factory=dict)  # sat that each guardian holds now
+    balances: Mapping[str, int] = field(default_factory=dict)  # sat at least, of guardians whose coins moved
     waiting: tuple[Unresolved, ...] = ()  # stored, to be read again
     resolved: frozenset[str] = frozenset()  # txids that were read this time
     unresolved: tuple[Tx, ...] = ()  # could not be read this time

@@ -57,7 +57,7 @@ class GuardianStep:
     flooded: frozenset[str] = frozenset()  # guardians of which not all payments are journaled
     vouched: bool = True  # False: the node has what was found neither in its mempool nor in its chain
     spent_scripts: Mapping[bytes, bytes | None] = field(default_factory=dict)  # of coins that are not ours
-    balances: Mapping[str, int] = field(default_factory=dict)  # sat that each guardian holds after the step
+    balances: Mapping[str, int] = field(default_factory=dict)  # sat at least after the step, where coins moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Finding:
     found: Found
     extended: tuple[Watch, ...] = ()
     spent_scripts: Mapping[bytes, bytes | None] = field(default_factory=dict)  # of transactions with a signal
-    balances: Mapping[str, int] = field(default_factory=dict)  # sat, of the guardians that were touched
+    balances: Mapping[str, int] = field(default_factory=dict)  # sat at least, of guardians whose coins moved
     resolved: frozenset[str] = frozenset()  # txids of transactions with a signal, of which we know whose it is
     unresolved: tuple[Tx, ...] = ()  # those of which we do not
 
@@ -130,12 +130,19 @@ class Finder:
         ]
 
     def _balances(self, found: Found) -> Mapping[str, int]:
-        """What the guardians that were touched hold now, in sat."""
-        made: dict[str, int] = {}  # sat in coins that the database does not know yet, by guardian
+        """What guardians whose coins moved hold now at least, in sat; 0 only where nothing is left.
+
+        The node is asked about all coins that a guardian ever had, which anybody can make as many as he likes: not for
+        each payment, nor where the transaction itself leaves something.
+        """
+        made: dict[str, int] = {}
+        moved: set[str] = set()
         for match in (match for _, matches in found for match in matches):
             if name := match.trigger.guardian:
                 made[name] = made.get(name, 0) + sum(coin.sats or 0 for coin in match.learned)
-        return {name: sats + self._balance(name) for name, sats in made.items()}
+                if match.spent:
+                    moved.add(name)
+        return {name: made[name] or self._balance(name) for name in moved}
 
     def _balance(self, guardian: str) -> int:
         coins = self._node.coins(guardians.coins(guardian), include_mempool=True)

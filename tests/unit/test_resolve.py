@@ -1,13 +1,17 @@
 """The coins behind signals, asked of the node: a block full of them takes no longer than it must."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bwm.chain.tx import parse_tx
+from bwm.daemon.finder import Finder
 from bwm.daemon.resolve import Speaking
-from bwm.db import schema
+from bwm.db import guardians, schema, watches
 from bwm.errors import BlockUnavailable
 from bwm.guardian.grammar import Payload
 from bwm.node.answers import Coin
+from bwm.watch.watch import Family, Match, Watch, What
 
 SCRIPT = bytes.fromhex("0014" + "11" * 20)
 BLOCK = "aa" * 32
@@ -68,3 +72,21 @@ def test_the_node_reads_a_block_full_of_signals_once(guardian, count, questions)
 def test_what_a_pruned_node_cannot_tell_of_many_waits_as_of_few(guardian):
     txs = [signal(number) for number in range(1, 101)]
     assert Speaking(txs, CountingNode(txs, is_pruned=True), BLOCK).unresolved([]) == tuple(txs)
+
+
+def test_a_payment_to_a_guardian_does_not_have_the_node_asked_about_all_its_coins(guardian):
+    """Anybody can make thousands of them."""
+    [trigger] = guardians.triggers()[SCRIPT]
+    old = Watch(trigger, What.COIN, b"o" * 36, 5000)
+    watches.add([old])
+    payment = Match(trigger, "aa" * 32, Family.GUARDIAN, 300, "", learned=(Watch(trigger, What.COIN, b"p" * 36, 300),))
+    emptied = Match(trigger, "bb" * 32, Family.GUARDIAN, 5000, "", spent=(old,))
+    asked = []
+    node = SimpleNamespace(coins=lambda keys, include_mempool: asked.append(keys) or {})
+    finder = Finder(None, node, None, 20)
+
+    assert finder._balances([(None, (payment,))]) == {}
+    assert finder._balances([(None, (payment, emptied))]) == {"family": 300}
+    assert not asked
+    assert finder._balances([(None, (emptied,))]) == {"family": 0}
+    assert asked == [[old.key]]
