@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from bwm.clock import Clock
+from bwm.daemon.forward_leaps import ForwardLeaps
 from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.db import orders, outbox
 from bwm.db.alerts import Target
@@ -21,6 +22,7 @@ from bwm.policy.guard import Ruling, holds
 
 log = structlog.get_logger()
 
+_ACTIONS = ("hook", "webhook", "plugin")
 _AT_LEAST = 8  # orders looked at: some may have to wait, or go to one target
 _ASK_AGAIN_S = 2  # whether a person has said yes or no
 
@@ -43,6 +45,7 @@ class OrderDesk:
         self._desk = desk
         self._targets = targets
         self._on_alerts = on_alerts
+        self._leaps = ForwardLeaps(database, clock, _ACTIONS)
 
     @property
     def network(self) -> str:
@@ -58,6 +61,7 @@ class OrderDesk:
         """
         claimed: list[tuple[Due, int]] = []
         taken = set(busy)
+        self._leaps.look()
         now = self._clock.now()
         if orders.any_silent(now):
             with self._database.transaction():

@@ -8,6 +8,7 @@ import structlog
 from bwm.chain.block import BlockRef
 from bwm.chain.tx import Output
 from bwm.clock import Clock
+from bwm.daemon.forward_leaps import ForwardLeaps
 from bwm.daemon.open_response import OpenStep
 from bwm.daemon.policy_desk import PolicyDesk, judged
 from bwm.db import broadcasts, orders, responses
@@ -21,8 +22,6 @@ from bwm.plan_response import plan_broadcast, plan_dropped
 from bwm.response.broadcast import Broadcast, Look, moved
 
 log = structlog.get_logger()
-
-_LEAP_S = 60  # by which the wall clock may run ahead of the monotonic one before it was set forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +60,15 @@ class ResponseBook:
         self._clock = clock
         self._on_orders = on_orders
         self._desk = desk
-        self._looked_at: tuple[int, float] | None = None  # by the wall clock and by the monotonic one
+        self._leaps = ForwardLeaps(database, clock, [broadcasts.ACTION])
 
     def mind_the_clock(self) -> None:
         """A clock that was set back must not keep a response for the hours or years that it had run ahead.
 
-        And one that was set forward must not take from people the time in which they may say no, or yes.
+        And one that was set forward must take no time from anybody.
         """
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        if self._looked_at:
-            since, before = self._looked_at
-            leapt_s = now - since - int(monotonic - before)
-            if leapt_s > _LEAP_S:
-                log.warning("response.clock_set_forward", seconds=leapt_s)
-                with self._database.transaction():
-                    orders.put_off([broadcasts.ACTION], since, leapt_s)
-        self._looked_at = now, monotonic
+        self._leaps.look()
+        now = self._clock.now()
         if orders.end_too_soon([broadcasts.ACTION], now):
             with self._database.transaction():
                 orders.keep_first_delays([broadcasts.ACTION], now)

@@ -234,13 +234,17 @@ def _too_soon(actions: Collection[str]) -> str:
     )"""  # noqa: S608 (marks)
 
 
-def put_off(actions: Collection[str], since: int, by_s: int) -> None:
+def put_off(actions: Collection[str], since: int, now: int, by_s: int) -> None:
     """The clock was set forward: what was not over at ``since`` (unix seconds) is not over now. In a transaction.
 
-    Neither a delay nor the time for a person's yes.
+    Neither a delay nor the time for a person's yes; but of what was decided after that, both are right as they are.
+    That is told apart where ``since`` was less than ``by_s`` ago.
     """
-    wanted = f"action IN ({_marks(actions)}) AND state IN ('pending', 'uncertain')"
-    for order_id, text in raw.rows(f"SELECT id, guard FROM outbox WHERE {wanted}", *actions):  # noqa: S608 (marks)
+    sql = f"""
+        SELECT outbox.id, guard FROM outbox JOIN decision ON decision.id = decision_id
+        WHERE action IN ({_marks(actions)}) AND state IN ('pending', 'uncertain') AND decided_at <= ?
+    """  # noqa: S608 (marks)
+    for order_id, text in raw.rows(sql, *actions, now - by_s):
         guard = Guard.from_json(text)
         if guard.approve_by is not None and guard.approve_by >= since:
             later = replace(guard, approve_by=guard.approve_by + by_s)

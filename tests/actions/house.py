@@ -30,9 +30,13 @@ class FixedClock(SystemClock):
     """Stands still until it is set."""
 
     at = 1_700_000_000
+    wrong_by = 0  # seconds, of the clock on the wall alone
 
     def now(self) -> int:
-        return self.at
+        return self.at + self.wrong_by
+
+    def monotonic(self) -> float:
+        return float(self.at)
 
 
 class House:

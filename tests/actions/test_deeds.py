@@ -188,6 +188,21 @@ def test_an_acknowledgement_calls_off_unless_it_was_forced(house, program, tmp_p
     assert ("hook.dropped" in home.kinds()) != runs
 
 
+def test_a_clock_that_is_set_forward_makes_no_hook_run_before_its_time(house, program, tmp_path, clock):
+    home = house(policy(hook(program(f"#!/bin/sh\necho ran >> {tmp_path}/runs\n"), after_s=600)))
+    home.tell()
+    assert not home.worker.turn()
+    clock.wrong_by = 120
+    home.tell(replace(THEFT, key=fact_key("another"), txid="cd" * 32))
+    for seconds in (5, 594):
+        clock.at += seconds
+        assert not home.worker.turn()
+    clock.at += 1
+    while home.worker.turn():
+        pass
+    assert (tmp_path / "runs").read_text() == "ran\n" * 2, "one is as late as it should be, the other no later"
+
+
 @pytest.mark.parametrize(
     ("answers", "after_s", "runs"),
     [((), 0, False), ((True,), 0, True), ((True, False), 0, False), ((), 7300, False)],

@@ -212,6 +212,14 @@ def test_a_clock_that_is_set_forward_takes_no_time_from_who_may_say_no(tower):
     assert tower.turn(4)[-1] == "sent"
 
 
+def test_a_clock_that_is_set_forward_by_small_steps_takes_hardly_more_time_than_one_of_them(tower):
+    rob(tower, delay_s=300)
+    for _ in range(8):
+        tower.clock.wrong_by += 55
+        assert "sent" not in tower.turn()
+    assert tower.turn(10)[-1] == "sent"
+
+
 def test_a_clock_that_is_set_forward_takes_no_time_from_who_may_say_yes(tower):
     rob(tower, guard=Guard(approve_by=int(time.time()) + 3600))
     tower.clock.wrong_by = 86_400
