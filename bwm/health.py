@@ -114,7 +114,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "behind": Condition(
         "node.peer_behind",
         "node.peer_level",
-        _LOW,
+        _LOUD,
         1200,
         False,
         "another node has the same chain and not yet all of it: it can vouch for nothing newer",
