@@ -1,5 +1,6 @@
 """Opening the database: one file, or one PostgreSQL, behind the models of schema.py."""
 
+import fcntl
 import os
 import secrets
 import sys
@@ -213,11 +214,14 @@ class Database:
             execute(f"PRAGMA synchronous={PRAGMAS['synchronous']}")
 
     def take(self) -> None:
-        """Be the one daemon of this database; of a file, the lock on its state directory says so.
+        """Be the one daemon of this database, until the end of the process.
 
         Raises BwmError when another one is. Call again as ``refuse_if_replaced``: a line that was cut lets go.
         """
-        if self.path is None and not postgres.is_daemon(self._db) and not postgres.become_daemon(self._db):
+        if self.path is not None:
+            with _troubles_told(self.url):
+                _lock_beside(self.path)
+        elif not postgres.is_daemon(self._db) and not postgres.become_daemon(self._db):
             raise BwmError(
                 "Another bwm runs on this PostgreSQL database already. Give each its own database, or stop the other."
             )
@@ -280,6 +284,18 @@ def damaged(where: str, words: str) -> str:
         f"The database {where} is damaged ({words}). Restore the last backup with `bwm restore`, or move the file away "
         "and add your vaults again."
     )
+
+
+def _lock_beside(path: Path) -> None:
+    """Two state directories may name one file. A lock on the file itself would be in the way of SQLite's own."""
+    beside = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(beside)
+        raise BwmError(
+            f"Another bwm runs on the database {path} already. Give each its own database, or stop the other."
+        ) from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from bwm.db.database import Database
-from bwm.errors import DatabaseTrouble
+from bwm.errors import BwmError, DatabaseTrouble
 
 OPEN = "import sys; from bwm.db.database import Database; Database(sys.argv[1], 'regtest')"
 
@@ -49,6 +49,16 @@ def test_a_place_where_no_database_can_be_is_told_with_what_to_check(tmp_path):
         told = f"The database {tmp_path}/{place} cannot be used: {words}. Check that the path exists"
         with pytest.raises(DatabaseTrouble, match=told):
             Database(f"sqlite:///{tmp_path}/{place}", "regtest")
+
+
+def test_one_daemon_alone_works_on_a_database(tmp_path):
+    """Whatever state directory each has; the first goes on, and a command may look."""
+    first, second = (Database(f"sqlite:///{tmp_path}/bwm.sqlite", "regtest") for _ in range(2))
+    first.take()
+    with pytest.raises(BwmError, match=f"Another bwm runs on the database {tmp_path}/bwm.sqlite already"):
+        second.take()
+    with second.connection():
+        assert list(second.rows("PRAGMA journal_mode")) == [("wal",)]
 
 
 def test_x29_a_database_that_others_can_read_is_closed_to_them(tmp_path):
