@@ -37,10 +37,13 @@ class Marked(NamedTuple):
     marks: bytearray
     """Not 0 at the place ``hash(key) & mask`` of each key that is looked for, and at some others."""
     mask: int
+    lengths: set[int]
+    """How many bytes each of them has, for whoever watches a million scripts seldom watches scripts of every sort."""
 
 
 _NONE = Wanted(set(), b"")
-_ALL = Marked(bytearray(b"\x01"), 0)
+_NO_MARKS = Marked(bytearray(b"\x00"), 0, set())
+_OUTPOINT = 36  # bytes
 
 
 def wanted(keys: Iterable[bytes]) -> Wanted:
@@ -112,7 +115,9 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | Marked | None, 
     """
     by_ending = isinstance(only, Wanted)
     some, endings = only if isinstance(only, Wanted) else _NONE
-    marks, mask = only if isinstance(only, Marked) else _ALL
+    by_mark = isinstance(only, Marked)
+    marks, mask, lengths = only if isinstance(only, Marked) else _NO_MARKS
+    has_outpoints = _OUTPOINT in lengths
     keys: list[bytes] = []
     starts: list[tuple[int, int]] = []
     stem_ends: list[int] = []
@@ -143,8 +148,11 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | Marked | None, 
             if by_ending:
                 if endings[raw[end - 6] | raw[end - 5] << 8] and (key := raw[p:end]) in some:
                     keys.append(key)
-            elif marks[hash(key := raw[p:end]) & mask]:
-                keys.append(key)
+            elif by_mark:
+                if has_outpoints and marks[hash(key := raw[p:end]) & mask]:
+                    keys.append(key)
+            else:
+                keys.append(raw[p:end])
             size = raw[end]
             if size < 253:
                 p = end + size + 5
@@ -165,8 +173,11 @@ def _sieve(raw: bytes, position: int, count: int, only: Wanted | Marked | None, 
             if by_ending:
                 if (size < _SHORT or endings[raw[end - 6] | raw[end - 5] << 8]) and (key := raw[p:end]) in some:
                     keys.append(key)
-            elif marks[hash(key := raw[p:end]) & mask]:
-                keys.append(key)
+            elif by_mark:
+                if size in lengths and marks[hash(key := raw[p:end]) & mask]:
+                    keys.append(key)
+            else:
+                keys.append(raw[p:end])
             p = end
             left -= 1
         if with_places:

@@ -29,6 +29,7 @@ class KeyFilter:
         """``expected``: about how many keys there will be; above two million it keeps false alarms rare."""
         self._keys: set[bytes] = set()
         self._endings = bytearray(ENDINGS)
+        self._lengths: set[int] = set()  # of the keys of which marks are kept
         self._marks = _room_for(expected) if expected > _SET_LIMIT else bytearray()
         self._count = 0
         self._exact: Wanted | None = None  # since the last key was added
@@ -38,7 +39,7 @@ class KeyFilter:
     def wanted(self) -> Wanted | Marked:
         """For the sieve, to be read only: the keys themselves, or marks of them once there are too many."""
         if self._marks:
-            return Marked(self._marks, len(self._marks) - 1)
+            return Marked(self._marks, len(self._marks) - 1, self._lengths)
         if self._exact is None:
             self._exact = Wanted(self._keys, bytes(self._endings))
         return self._exact
@@ -86,6 +87,7 @@ class KeyFilter:
             # The mask grows by a bit: a key's place stays or moves up by the old size. Both are marked.
             self._marks *= 2
         marks, mask, kinds = self._marks, len(self._marks) - 1, len(_PATTERNS)
+        self._lengths.update(map(len, keys))
         for key in keys:
             hashed = hash(key)
             place = hashed & mask

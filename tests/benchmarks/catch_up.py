@@ -1,11 +1,11 @@
 """Catching up after downtime, on a chain of full blocks: each way by turns, in a process of its own."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
-from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +18,7 @@ from regtest.node import RegtestNode, get_node, wait_until
 from regtest.receiver import Receiver
 from tests.benchmarks.full_blocks import SCRIPT, Mill, spend
 from tests.benchmarks.report import Row
-from tests.benchmarks.scan import random_keys
+from tests.benchmarks.scan import random_outpoints
 
 _WATCHED = 1_000
 _PLANTED = 3  # thefts among the blocks
@@ -45,7 +45,8 @@ class _Chain:
         self._mill = Mill(node, reserved=_PLANTED + 1)
         self._bwm = Bwm(folder / "bwm-chain", node, receiver_url=receiver.url())
         *planted, self._last = self._mill.reserved
-        keys = [*random_keys(_WATCHED), *(txid + index.to_bytes(4, "little") for txid, index in self._mill.reserved)]
+        reserved = (txid + index.to_bytes(4, "little") for txid, index in self._mill.reserved)
+        keys = [*random_outpoints(_WATCHED), *reserved]
         lines = (f"cold,{txid_text(key[:32])}:{int.from_bytes(key[32:], 'little') % 1000}" for key in keys)
         self._bwm("add-vault", "--from-file", "-", stdin="\n".join(["name,outpoint", *lines]))
         self._bwm.start()
@@ -88,7 +89,7 @@ class _Chain:
         node = connect(load(self._bwm.config))
         last = self._node.height
         wait_until(lambda: (node.block_filter_height() or 0) >= last, "the node's filters", 120)
-        scripts = [SCRIPT[:2] + key[:32] for key, _ in zip(random_keys(_FILTERED), count())][:_FILTERED]
+        scripts = [SCRIPT[:2] + os.urandom(32) for _ in range(_FILTERED)]
         durations = []
         for _ in range(5):
             began = time.perf_counter()

@@ -46,8 +46,8 @@ def use(library: Path) -> None:
     sys.modules[_NAME] = module
     for user in list(sys.modules.values()):
         if getattr(user, "__name__", "").startswith("bwm."):
-            for name in "sieve", "txid_keys", "compact_size":
-                if getattr(user, name, None) is getattr(plain, name):
+            for name, own in vars(plain).items():
+                if getattr(own, "__module__", "") == _NAME and getattr(user, name, None) is own:
                     setattr(user, name, getattr(module, name))
 
 
@@ -55,6 +55,7 @@ def rows(blocks: dict[str, bytes], library: Path, rounds: int) -> list[Row]:
     """How many times faster than python-bitcoinlib; and what txids take, beside the hashing alone."""
     fast = _load(library)
     index, watched = KeyFilter(random_keys(FEW)), set(random_keys(FEW))
+    foreign = fast.wanted(random_keys(FEW))
     speed, hashing, agreed = [], [], 0
     for raw in blocks.values():
         count, position = plain.compact_size(raw, HEADER_SIZE)
@@ -63,12 +64,12 @@ def rows(blocks: dict[str, bytes], library: Path, rounds: int) -> list[Row]:
         ]
 
         def with_txids(raw: bytes = raw, count: int = count, position: int = position) -> list[bytes]:
-            sieved = fast.sieve(raw, position, count, index.wanted)
+            sieved = fast.sieve(raw, position, count, foreign)
             return index.candidates([*sieved.keys, *fast.txid_keys(raw, sieved)])
 
         slow_keys, keys = plain.sieve(raw, position, count), fast.sieve(raw, position, count)
-        few = plain.wanted(random.sample(keys.keys, k=9))
-        same = [way.sieve(raw, position, count, few) for way in (plain, fast)]
+        few = random.sample(keys.keys, k=9)
+        same = [way.sieve(raw, position, count, way.wanted(few)) for way in (plain, fast)]
         agreed += (
             slow_keys == keys and same[0] == same[1] and plain.txid_keys(raw, slow_keys) == fast.txid_keys(raw, keys)
         )
@@ -76,7 +77,7 @@ def rows(blocks: dict[str, bytes], library: Path, rounds: int) -> list[Row]:
             {
                 LIBRARY: partial(scan_by_library, raw, watched),
                 "compiled": lambda raw=raw, count=count, position=position: sorted(
-                    fast.sieve(raw, position, count, index.wanted, with_places=False).keys
+                    fast.sieve(raw, position, count, foreign, with_places=False).keys
                 ),
                 "with txids": with_txids,
                 "hashing": lambda stripped=stripped: [sha256d(one) for one in stripped],
