@@ -1,6 +1,6 @@
 """The owner at the command line: registers, removes and rescans vaults, and acknowledges alerts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -212,11 +212,12 @@ class People:
             )
         ]
 
-    def remove(self) -> None:
-        """A vault or guardian is watched no more."""
-        if not self.watched:
+    def remove(self, names: Set[str] | None = None) -> None:
+        """A vault or guardian is watched no more: one of these, or any."""
+        watched = sorted(self.watched if names is None else names & self.watched.keys())
+        if not watched:
             return
-        name = self.random.choice(sorted(self.watched))
+        name = self.random.choice(watched)
         is_guardian = self.watched[name][0].is_guardian
         try:
             with self.tower.reaper.paused(), self.tower.database.transaction():

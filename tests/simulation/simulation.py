@@ -9,9 +9,13 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 from bwm.chain.network import network as network_of
+from bwm.daemon import writer
+from bwm.db.database import Database
+from bwm.plan import Changes
 from bwm.severity import Severity
 from tests.simulation import checks
 from tests.simulation.channel import SimChannel
@@ -62,7 +66,9 @@ def run(seed: int, steps: int) -> Outcome:
         with ExitStack() as small:
             for patched in _small(seed):
                 small.enter_context(patched)
-            return Simulation(seed, folder).run(steps)
+            simulation = Simulation(seed, folder)
+            small.enter_context(simulation.between_plan_and_commit())
+            return simulation.run(steps)
     finally:
         shutil.rmtree(folder)
 
@@ -286,6 +292,22 @@ class Simulation:
                 self.feed.deliver(self.tower.daemon.ingest.put)
         finally:
             self._is_meddling = False
+
+    def between_plan_and_commit(self) -> AbstractContextManager[object]:
+        """Whom a plan is about may be removed just before it is written."""
+        commit = writer.commit
+
+        def late(database: Database, changes: Changes, *rest: Any) -> int:
+            meddling = self.node.weather.meddling
+            if meddling and self.random.random() < meddling:
+                self.people.remove(self._owners(changes))
+            return commit(database, changes, *rest)
+
+        return patch.object(writer, "commit", late)
+
+    def _owners(self, changes: Changes) -> set[str]:
+        triggers = [sighting.trigger for sighting in changes.sightings] + [watch.trigger for watch in changes.watches]
+        return {trigger.vault or trigger.guardian or "" for trigger in triggers}
 
     def _do_something(self) -> None:
         world, people = self.world, self.people
