@@ -239,7 +239,7 @@ class Ingest(Loop):
     def _listen(self) -> list[FeedMessage]:
         """What the feed said since the last turn; waits a moment when it said nothing and nothing else is due."""
         timeout = min(_IDLE_S, max(0.0, self._due - self._clock.monotonic()))
-        if timeout == 0.0 or self._has_backlog:
+        if timeout == 0.0 or (self._has_backlog and self.ready.is_set()):
             return self.heard()
         return self._queue.take(timeout)
 

@@ -39,6 +39,13 @@ def of_all(measure, pid):
     return sum(measure(each) for each in (pid, *descendants(pid)))
 
 
+def share_of_processor(pid, seconds):
+    """How much of one processor a process and its children use in the next seconds."""
+    before, started = of_all(cpu_s, pid), time.monotonic()
+    time.sleep(seconds)  # a measurement, not a wait for something
+    return (of_all(cpu_s, pid) - before) / (time.monotonic() - started)
+
+
 def least_work(times, *commands):
     """The least processor time of each command (seconds); they take turns, so that all have the same machine."""
     used = [[] for _ in commands]
@@ -59,10 +66,15 @@ def test_a_daemon_with_two_channels_needs_less_memory_than_a_browser_tab(node, g
 
 def test_a_daemon_that_has_nothing_to_do_does_next_to_nothing(guarded):
     time.sleep(1)  # the start is over
-    before, started = of_all(cpu_s, guarded.pid), time.monotonic()
-    time.sleep(6)  # a measurement, not a wait for something
-    used = (of_all(cpu_s, guarded.pid) - before) / (time.monotonic() - started)
-    assert used < 0.03  # of one processor; measured below 0.01 on a quiet machine
+    assert share_of_processor(guarded.pid, 6) < 0.03  # measured below 0.01 on a quiet machine
+
+
+def test_a_daemon_whose_node_fetches_the_chain_for_days_leaves_it_the_processor(make_node, make_bwm):
+    bwm = make_bwm(make_node("fresh", blocks=0))
+    bwm.is_measured = True
+    bwm.start(until_ready=False)
+    wait_until(lambda: bwm.status()["node"]["syncing"], "a look at the node")
+    wait_until(lambda: share_of_processor(bwm.pid, 1) < 0.1, "rest")
 
 
 def test_help_is_there_at_once():
