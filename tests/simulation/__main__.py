@@ -10,12 +10,13 @@ from pathlib import Path
 from tests.simulation import mutants_responses as mutants
 from tests.simulation.campaign import REPLAY, Report, hunt, outcomes, run_quietly
 from tests.simulation.simulation import Outcome
+from tests.simulation.stopping import Stop
 
 _HASH_SEED = "PYTHONHASHSEED"
 
 
 def main() -> int:
-    """Exit code 0 when no promise was broken."""
+    """Exit code 0 when no promise was broken, 130 or 143 when Ctrl-C or SIGTERM ended it before its time."""
     options = _options()
     if os.environ.get(_HASH_SEED) != "0":  # the order of sets is part of what a seed decides
         os.execve(
@@ -60,20 +61,22 @@ def _replay(seed: int, steps: int, mutant: str | None) -> int:
 
 
 def _hunt(options: argparse.Namespace) -> int:
-    started, missed = time.monotonic(), 0
-    for catch in hunt(options.jobs, options.seeds, options.steps, options.planted):
+    started, missed, stop = time.monotonic(), 0, Stop()
+    stop.listen()
+    for catch in hunt(options.jobs, options.seeds, options.steps, stop, options.planted):
         missed += catch.seed is None
         where = "NOT CAUGHT" if catch.seed is None else f"seed {catch.seed}"
         print(f"{catch.bug:<60}{where:>12}  {catch.words.partition(chr(10))[0][:100]}", flush=True)
     print(f"{'planted bugs not caught':<60}{missed:>12}")
     print(f"{'seconds':<60}{time.monotonic() - started:>12,.0f}")
-    return bool(missed)
+    return stop.exit_code if stop else bool(missed)
 
 
 def _campaign(options: argparse.Namespace) -> int:
-    report, started = Report(), time.monotonic()
+    report, started, stop = Report(), time.monotonic(), Stop()
+    stop.listen()
     seeds = range(options.first, options.first + options.seeds)
-    for outcome in outcomes(seeds, options.steps, options.jobs, options.mutant):
+    for outcome in outcomes(seeds, options.steps, options.jobs, stop, options.mutant):
         report.add(outcome, options.steps)
         if outcome.violations:
             _tell(outcome, options.steps)
@@ -87,7 +90,7 @@ def _campaign(options: argparse.Namespace) -> int:
     print(f"{'seconds':<48}{time.monotonic() - started:>12,.0f}")
     if options.json:
         report.write(options.json)
-    return bool(report.failures)
+    return stop.exit_code if stop else bool(report.failures)
 
 
 def _tell(outcome: Outcome, steps: int) -> None:

@@ -4,21 +4,24 @@ import gc
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from tests.simulation import mutants_responses as mutants
 from tests.simulation.facts import Violation
 from tests.simulation.simulation import Outcome, run
+from tests.simulation.stopping import Stop
+
+T, R = TypeVar("T"), TypeVar("R")
 
 REPLAY = "PYTHONHASHSEED=0 python -m tests.simulation --seed {seed} --steps {steps}"
 
-_SEEDS_AT_ONCE = 5
 _RARELY = (50_000, 20, 20)  # a seed is soon over, and what it leaves is little: looking for garbage took a tenth of it
 _FAULTS = (
     ("daemon killed", ("deaths", "stop daemon")),
@@ -96,21 +99,15 @@ class Report:
         path.write_text(json.dumps(asdict(replace(self, counts=Counter())) | {"counts": counts}, indent=1))
 
 
-def outcomes(seeds: Sequence[int], steps: int, jobs: int, mutant: str | None = None) -> Iterator[Outcome]:
-    """Run the seeds, each one whole, in any order."""
-    work = partial(_run_to_its_end, steps=steps, mutant=mutant)
-    if jobs == 1:
-        yield from map(work, seeds)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        try:
-            yield from pool.map(work, seeds, chunksize=_SEEDS_AT_ONCE)
-        finally:
-            pool.shutdown(cancel_futures=True)
+def outcomes(seeds: Sequence[int], steps: int, jobs: int, stop: Stop, mutant: str | None = None) -> Iterator[Outcome]:
+    """Run the seeds, each one whole, in any order; once it is to stop, no more of them."""
+    return _spread(partial(_run_to_its_end, steps=steps, mutant=mutant), seeds, jobs, stop)
 
 
-def _run_to_its_end(seed: int, steps: int, mutant: str | None) -> Outcome:
+def _run_to_its_end(seed: int, stop: Stop, steps: int, mutant: str | None) -> Outcome | None:
     """A seed that ends with an exception must not take the whole campaign along."""
+    if stop:
+        return None
     try:
         return run_quietly(seed, steps, mutant)
     except Exception as error:
@@ -126,24 +123,46 @@ class Catch:
     words: str = ""
 
 
-def hunt(jobs: int, seeds: int, steps: int, bugs: Sequence[str] = ()) -> Iterator[Catch]:
-    """Look for each of some planted bugs, or of all, in so many seeds at most."""
-    work = partial(_hunt_one, seeds=seeds, steps=steps)
-    names = bugs or tuple(mutants.MUTANTS)
-    if jobs == 1:
-        yield from map(work, names)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(work, names)
+def hunt(jobs: int, seeds: int, steps: int, stop: Stop, bugs: Sequence[str] = ()) -> Iterator[Catch]:
+    """Look for each of some planted bugs, or of all, in so many seeds at most; one cut off by a stop is left out."""
+    return _spread(partial(_hunt_one, seeds=seeds, steps=steps), bugs or tuple(mutants.MUTANTS), jobs, stop)
 
 
-def _hunt_one(bug: str, seeds: int, steps: int) -> Catch:
+def _hunt_one(bug: str, stop: Stop, seeds: int, steps: int) -> Catch | None:
     kinds = mutants.MUTANTS[bug].kinds
     for seed in range(seeds):
+        if stop:
+            return None
         for violation in run_quietly(seed, steps, bug).violations:
             if violation.kind in kinds:
                 return Catch(bug, seed, f"{violation.kind}: {violation.words}")
     return Catch(bug, None)
+
+
+def _spread(work: Callable[[T, Stop], R | None], items: Sequence[T], jobs: int, stop: Stop) -> Iterator[R]:
+    """Do some work on so many processes, in any order; None is work that was not done because of a stop."""
+    if jobs == 1:
+        yield from (done for item in items if (done := work(item, stop)) is not None)
+        return
+    with ProcessPoolExecutor(jobs, initializer=_begin_worker, initargs=(stop,)) as pool:
+        try:
+            for future in as_completed([pool.submit(_in_worker, work, item) for item in items]):
+                if (done := future.result()) is not None:
+                    yield done
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_worker_stop: list[Stop] = []  # shared memory is handed to a process as it begins, not with its work
+
+
+def _begin_worker(stop: Stop) -> None:
+    stop.listen_as_worker()
+    _worker_stop.append(stop)
+
+
+def _in_worker(work: Callable[[T, Stop], R | None], item: T) -> R | None:
+    return work(item, _worker_stop[0])
 
 
 def run_quietly(seed: int, steps: int, mutant: str | None = None) -> Outcome:

@@ -1,7 +1,9 @@
 """Seeded worlds of faults: nothing missed, nothing lost, nothing sent unasked; and every planted bug is caught."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,12 +51,22 @@ PLANTED = (
     "node asked inside a transaction of a response",
 )
 """Bugs that few seeds suffice to find; the long campaign looks for all of them."""
+MISSED_AT_ONCE = "mempool never looked at"
+
+
+def simulating(*options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.simulation", *options]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def simulate(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.simulation", *options]
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with simulating(*options) as campaign:
+        out, err = campaign.communicate()
+    return subprocess.CompletedProcess(campaign.args, campaign.returncode, out, err)
 
 
 def broken_promises(first: int, seeds: int, steps: int) -> set[tuple[str, str]]:
@@ -69,6 +81,20 @@ def broken_promises(first: int, seeds: int, steps: int) -> set[tuple[str, str]]:
 @pytest.mark.timeout(600)
 def test_no_fault_makes_it_miss_a_trigger_or_lose_an_alert(first):
     assert broken_promises(first, AT_ONCE, STEPS) == set()
+
+
+def test_a_campaign_that_is_interrupted_says_what_it_showed(tmp_path):
+    written = tmp_path / "report.json"
+    endless = ("--mutant", MISSED_AT_ONCE, "--seeds", "1000", "--steps", "20", "--jobs", "2", "--json", str(written))
+    with simulating(*endless) as campaign:
+        campaign.stdout.readline()  # some seed was run to its end: it broke a promise
+        os.killpg(campaign.pid, signal.SIGINT)  # as a terminal does
+        out, err = campaign.communicate(timeout=60)
+    assert campaign.returncode == 130, err
+    assert err == ""
+    seeds = int(re.search(r"^seeds +([\d,]+)$", out, re.MULTILINE)[1].replace(",", ""))
+    assert 0 < seeds < 1000
+    assert json.loads(written.read_text())["seeds"] == seeds
 
 
 @pytest.mark.long
