@@ -5,6 +5,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from hmac import compare_digest
 from typing import TypeVar
@@ -14,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bwm.api import metrics, onion
-from bwm.api.bodies import header
-from bwm.api.limits import Allowance
+from bwm.api.bodies import SMALL, header
+from bwm.api.limits import LOCAL, Allowance, Hold, Room, caller_at
 from bwm.api.problems import Problem
 from bwm.api.rewind import Rewind, request_id
 from bwm.api.rewind_checks import Checked, check_commitment
@@ -35,8 +36,10 @@ _SLOW_WAITING = 4
 _HEAD, _HEADERS = 16 * 1024, 100  # bytes, lines
 _BURST, _PER_S = 200, 20  # requests of one address
 _TRIGGERS_BURST, _TRIGGERS_PER_S = 50_000, 1  # transactions that one address may have watched
-
-_LOCAL = "local"
+_ROOM, _ROOM_OF_ONE = (
+    32 * 1024 * 1024,
+    8 * 1024 * 1024,
+)  # bytes of large bodies: what is made of them takes some times more
 
 
 class App:
@@ -51,6 +54,7 @@ class App:
         self._slow_waiting = 0
         self._requests = Allowance(_BURST, _PER_S, clock.monotonic)
         self._triggers = Allowance(_TRIGGERS_BURST, _TRIGGERS_PER_S, clock.monotonic)
+        self._room = Room(_ROOM, _ROOM_OF_ONE)
         self._prefix = f"/{config.prefix.reveal()}" if config.prefix else ""
         sealer = sealer_of(around.config, make=True)
         assert sealer is not None, "it was made if there was none"
@@ -58,7 +62,7 @@ class App:
         self._onion = onion.address(config) if config.onion else ""
         if self._onion:
             log.info("api.onion", address=f"http://{self._onion}/")
-        self._v1 = V1(around, self.read, self.read_slowly)
+        self._v1 = V1(around, self.read, self.read_slowly, self._room)
 
     def close(self) -> None:
         """Ask nothing more."""
@@ -167,7 +171,7 @@ class App:
 
     def _check_rate(self, scope: Scope) -> None:
         who = self.caller(scope)
-        if who != _LOCAL and (wait_s := self._requests.take(who)):
+        if who != LOCAL and (wait_s := self._requests.take(who)):
             raise Problem(429, "Too many requests.", {"Retry-After": str(int(wait_s) + 1)})
 
     def caller(self, scope: Scope) -> str:
@@ -175,14 +179,24 @@ class App:
         address = scope["client"][0] if scope.get("client") else ""
         if self._config.trust_proxy and (forwarded := header(scope, b"x-forwarded-for")):
             address = forwarded.rpartition(",")[2].strip()  # the last is what our own proxy saw
-        return _caller_at(address)
+        return caller_at(address)
 
     # The gate of the wallet's routes
+
+    def room(self, scope: Scope) -> AbstractContextManager[Hold]:
+        """For the body of a request, until it is answered."""
+        return self._room.part(self.caller(scope))
+
+    def weigh(self, scope: Scope, size: int) -> None:
+        """Raise Problem 429 when the caller sends too much: a body of so many bytes counts as many small ones."""
+        who = self.caller(scope)
+        if who != LOCAL and (wait_s := self._requests.take(who, size // SMALL)):
+            raise Problem(429, "Too much was sent from here.", {"Retry-After": str(int(wait_s) + 1)})
 
     def admit(self, scope: Scope, triggers: int) -> None:
         """Raise Problem 429 when the caller has had so many transactions watched that he must wait."""
         who = self.caller(scope)
-        if who != _LOCAL and triggers and (wait_s := self._triggers.take(who, triggers)):
+        if who != LOCAL and triggers and (wait_s := self._triggers.take(who, triggers)):
             raise Problem(
                 429, "Too many transactions were registered from here.", {"Retry-After": str(int(wait_s) + 1)}
             )
@@ -190,19 +204,6 @@ class App:
     def check_commitment(self, network: str, one: Checked) -> None:
         """Raise Problem when the commitment is not one. Call inside a transaction."""
         check_commitment(self._config, network, one)
-
-
-@lru_cache(maxsize=4096)
-def _caller_at(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return _LOCAL
-    if parsed.is_loopback:
-        return _LOCAL
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 def _check_head(scope: Scope) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope
 
+from bwm.api.limits import Hold
 from bwm.api.problems import Problem
 
 SMALL = 64 * 1024
@@ -22,6 +23,9 @@ LARGE = 4 * 1024 * 1024
 """Bytes of a registration: a wallet with hundreds of vaults comes in one request."""
 
 _HEARD_OUT = 4 * LARGE  # bytes
+_MOST_VALUES = (
+    100_000  # in one body: a registration as large as can be has less, and each takes far more room than a byte
+)
 _LIMIT_S = 30.0  # for the whole body to arrive
 _LARGEST_NUMBER = 2**53 - 1  # beyond it JSON's readers disagree (RFC 8259 §6)
 _ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
@@ -38,17 +42,25 @@ def is_json(scope: Scope) -> bool:
     return header(scope, b"content-type").partition(";")[0].strip().lower() == "application/json"
 
 
-async def read(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The body as it was before it was compressed. Raises Problem 400, 408, 413 or 415."""
+async def read(scope: Scope, receive: Receive, limit: int, hold: Hold) -> bytes:
+    """The body as it was before it was compressed. Raises Problem 400, 408, 413, 415 or 503."""
     try:
         async with asyncio.timeout(_LIMIT_S):
-            raw = await _receive(receive, limit)
+            raw = await _receive(receive, limit, hold)
     except TimeoutError:
         raise Problem(408, "The body did not arrive in time.", {"Connection": "close"}) from None
-    return _inflated(raw, header(scope, b"content-encoding").lower(), limit)
+    found = _inflated(raw, header(scope, b"content-encoding").lower(), limit)
+    _keep(len(found), hold)
+    return found
 
 
-async def _receive(receive: Receive, limit: int) -> bytes:
+def _keep(size: int, hold: Hold) -> None:
+    """Raise Problem 503 when too much is in hand already. Small ones always find room."""
+    if size > SMALL and not hold(size):
+        raise Problem(503, "Too many large bodies come at the same time.", {"Retry-After": "5", "Connection": "close"})
+
+
+async def _receive(receive: Receive, limit: int, hold: Hold) -> bytes:
     """All of it, kept as far as the limit: who sends more is heard out for a while, or would never read the answer."""
     parts, size = bytearray(), 0
     while True:
@@ -58,6 +70,7 @@ async def _receive(receive: Receive, limit: int) -> bytes:
         piece = message.get("body", b"")
         size += len(piece)
         if size <= limit:
+            _keep(size, hold)
             parts += piece
         is_whole = not message.get("more_body")
         if size > limit and (is_whole or size > _HEARD_OUT):
@@ -95,8 +108,10 @@ def parse(raw: bytes, scope: Scope) -> dict[str, Any]:
     if not raw:
         return {}
     try:
+        text = raw.decode(_ENCODINGS[charset])
+        _refuse_many(text)
         content = json.loads(
-            raw.decode(_ENCODINGS[charset]),
+            text,
             object_pairs_hook=_object,
             parse_constant=_refuse_number,
             parse_float=_float,
@@ -109,6 +124,12 @@ def parse(raw: bytes, scope: Scope) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise Problem(400, "The body must be a JSON object.")
     return content
+
+
+def _refuse_many(text: str) -> None:
+    """Millions of empty lists come in a body of some bytes, fill the memory, and hold up every thread while read."""
+    if sum(map(text.count, ",[{")) > _MOST_VALUES:
+        raise ValueError("too many values")
 
 
 def _charset(content_type: str) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bwm.api.limits import LOCAL, caller_at
+
 HEADER_LIMIT_S = 10.0
 """For a request's head to arrive, on a new connection; between two requests uvicorn's own limit holds."""
 
@@ -24,10 +26,15 @@ class GuardedProtocol(H11Protocol):
     def _is_too_many(self) -> bool:
         if len(self.connections) > CONNECTIONS:
             return True
-        if self.client is None or self.client[0] in ("127.0.0.1", "::1"):
+        who = self._caller()
+        if who == LOCAL:
             return False
-        callers = [one.client for one in self.connections if isinstance(one, GuardedProtocol)]
-        return sum(caller is not None and caller[0] == self.client[0] for caller in callers) > CONNECTIONS_OF_ONE
+        others = (one for one in self.connections if isinstance(one, GuardedProtocol))
+        count: int = sum(one._caller() == who for one in others)
+        return count > CONNECTIONS_OF_ONE
+
+    def _caller(self) -> str:
+        return caller_at(self.client[0]) if self.client else LOCAL
 
     def _close_if_silent(self) -> None:
         """The head is not whole yet. A request that is being answered has one; so has one that waits for the next."""

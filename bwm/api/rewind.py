@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bwm.api import bodies
+from bwm.api.limits import Hold
 from bwm.api.problems import Problem
 from bwm.api.rewind_checks import Gate, device_of, required, texts, vaults_of
 from bwm.api.writes import Writes
@@ -63,8 +64,16 @@ class Rewind:
             return PlainTextResponse("POST", headers={"Allow": "POST"})
         what, network = route["what"].lower(), route["network"] or "bitcoin"
         limit = bodies.LARGE if what == "register" else bodies.SMALL
-        raw = await bodies.read(scope, receive, limit)
-        body = bodies.parse(raw, scope) if bodies.is_json(scope) else {}
+        with self._gate.room(scope) as hold:
+            body = await self._body(scope, receive, limit, hold)
+            return await self._do_what(what, network, body, scope)
+
+    async def _body(self, scope: Scope, receive: Receive, limit: int, hold: Hold) -> dict[str, Any]:
+        raw = await bodies.read(scope, receive, limit, hold)
+        self._gate.weigh(scope, len(raw))
+        return bodies.parse(raw, scope) if bodies.is_json(scope) else {}
+
+    async def _do_what(self, what: str, network: str, body: dict[str, Any], scope: Scope) -> Response:
         if network not in REWIND_NETWORKS:
             raise Problem(400, "There is no such network.")
         match what:

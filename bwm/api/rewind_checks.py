@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starlette.types import Scope
 
 from bwm.api.bodies import is_sound, whole
+from bwm.api.limits import Hold
 from bwm.api.problems import Problem
 from bwm.chain.address import address_of_script
 from bwm.chain.network import NETWORKS
@@ -38,6 +39,12 @@ _OF_CHAIN = {"bitcoin": "main", "testnet": "test", "tape": "regtest", "regtest":
 
 class Gate(Protocol):
     """What the routes ask of the server that they are part of."""
+
+    def room(self, scope: Scope) -> AbstractContextManager[Hold]:
+        """For the body of a request, until it is answered."""
+
+    def weigh(self, scope: Scope, size: int) -> None:
+        """Raise Problem 429 when the caller sends too much; ``size``: bytes of the body."""
 
     def admit(self, scope: Scope, triggers: int) -> None:
         """Raise Problem 429 when the caller has had so many transactions watched that he must wait."""

@@ -4,14 +4,18 @@ import json
 import socket
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from select import select
 from uuid import uuid4
 
 import pytest
 
 from bwm.api.v1.openapi import document
+from regtest.node import wait_until
 from regtest.receiver import Receiver
+from tests.api.conftest import running_tower
 from tests.api.wallet import JSON, ask, post, talk, vault
 
 REGISTER = "/regtest/watchtower/register"
@@ -67,6 +71,44 @@ def test_x4_a_body_of_a_hundred_megabytes(tower, shape):
             answer = b"HTTP/1.1 413"  # the answer was lost with the line that was still talking
     assert b" 413" in answer
     assert memory_kb(tower) - before < 40_000
+
+
+def test_x4_many_large_bodies_at_once_share_what_room_there_is(tower):
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" % REGISTER.encode()
+    all_but_the_end = head + b"Content-Length: 4000000\r\n\r\n" + b" " * 3_999_999
+    before = memory_kb(tower)
+
+    def begin(line):
+        with suppress(OSError):  # there was no room for it, and it is closed
+            line.sendall(all_but_the_end)
+
+    lines = [socket.create_connection(("127.0.0.1", tower.port), timeout=20) for _ in range(40)]
+    try:
+        with ThreadPoolExecutor(len(lines)) as senders:
+            list(senders.map(begin, lines))
+        wait_until(lambda: len(select(lines, [], [], 0)[0]) >= 30, "most of them to be sent away")
+        assert memory_kb(tower) - before < 80_000
+        assert tower.wallet().register(vault(TXID)).status == 200  # what is small finds room
+    finally:
+        for line in lines:
+            line.close()
+    many = [vault(TXID) | {"padding": "a" * 4000} for _ in range(100)]
+    wait_until(lambda: tower.wallet().register(*many).status == 200, "room again")
+
+
+def test_x4_callers_are_counted_one_by_one_and_by_how_much_they_send(tower, tmp_path):
+    with running_tower(tmp_path / "bwm", tower.node, "trust_proxy = true\n") as behind_proxy:
+
+        def status(caller, path="/generate_204", raw=None):
+            headers = JSON | {"X-Forwarded-For": caller}
+            return ask(behind_proxy.port, "POST" if raw else "GET", path, raw, headers).status
+
+        large = b" " * 4_000_000
+        assert [status("192.0.2.1", REGISTER, large) for _ in range(5)] == [400, 400, 400, 429, 429]
+        statuses = [status("::ffff:192.0.2.2") for _ in range(250)]
+        assert statuses[0] == 204
+        assert 429 in statuses
+        assert status("::ffff:192.0.2.3") == 204  # of another address, though of the same network of IPv6
 
 
 # X5 to X9: what a body may hold

@@ -372,6 +372,28 @@ def test_a_token_holds_few_streams_and_none_once_it_is_revoked(tower, call, toke
             assert answer.read().startswith(b"\n")  # to its end
 
 
+def test_of_many_streams_that_are_asked_for_at_once_a_token_gets_few_as_well(tower, token):
+    own = token("read")
+    lines = [http.client.HTTPConnection("127.0.0.1", tower.port, timeout=20) for _ in range(24)]
+    try:
+        for line in lines:
+            line.connect()
+        for line in lines:
+            line.request("GET", "/v1/events/stream", headers={"Authorization": f"Bearer {own}"})
+        statuses = [line.getresponse().status for line in lines]
+    finally:
+        for line in lines:
+            line.close()
+    assert (statuses.count(200), statuses.count(429)) == (4, 20)
+
+    def follows_again():
+        with closing(http.client.HTTPConnection("127.0.0.1", tower.port, timeout=20)) as line:
+            line.request("GET", "/v1/events/stream", headers={"Authorization": f"Bearer {own}"})
+            return line.getresponse().status == 200
+
+    wait_until(follows_again, "the places of those that went")
+
+
 def next_event(response, wanted):
     while line := response.readline():
         if line.startswith(b"data: ") and wanted(event := json.loads(line[6:])):

@@ -4,8 +4,9 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from bwm.api import bodies
-from bwm.api.limits import Allowance
+from bwm.api.limits import Allowance, Hold, Room
 from bwm.api.problems import Problem
 from bwm.api.rewind import Read, request_id
 from bwm.api.v1.numbers import Numbers, numbers_of
@@ -39,11 +40,12 @@ _KEY = re.compile(r"[!-~]{1,128}")
 class V1:
     """An ASGI application for ``/v1/``."""
 
-    def __init__(self, around: Surroundings, read: Read, read_slowly: Read) -> None:
+    def __init__(self, around: Surroundings, read: Read, read_slowly: Read, room: Room) -> None:
         """``read`` runs something in a thread where waiting holds nobody up, inside a database connection.
 
-        ``read_slowly`` does so for what may take minutes, one after the other.
+        ``read_slowly`` does so for what may take minutes, one after the other. ``room``: for large bodies.
         """
+        self._room = room
         self._around = around
         self._read = read
         self._read_slowly = read_slowly
@@ -74,13 +76,14 @@ class V1:
         operation, path = self._find(scope)
         if operation.scope not in holder.scopes:
             raise Problem(403, f"This token is not for that: it lacks the scope {operation.scope}.")
-        call = Call(
-            holder,
-            {field.name: self._parameter(field, path) for field in operation.parameters},
-            _query(scope, operation.query),
-            await self._body(scope, receive, operation),
-        )
-        reply = await self._do(operation, call, scope)
+        with self._room.part(f"token {holder.id}") as hold:
+            call = Call(
+                holder,
+                {field.name: self._parameter(field, path) for field in operation.parameters},
+                _query(scope, operation.query),
+                await self._body(scope, receive, operation, holder, hold),
+            )
+            reply = await self._do(operation, call, scope)
         if reply.content is None:
             return Response(status_code=reply.status)
         return JSONResponse(reply.content, reply.status)
@@ -127,8 +130,12 @@ class V1:
         except Problem:
             raise Problem(404, "There is nothing of that name here for this token.") from None
 
-    async def _body(self, scope: Scope, receive: Receive, operation: Operation) -> dict[str, Any]:
-        raw = await bodies.read(scope, receive, operation.largest_body)
+    async def _body(
+        self, scope: Scope, receive: Receive, operation: Operation, holder: Holder, hold: Hold
+    ) -> dict[str, Any]:
+        raw = await bodies.read(scope, receive, operation.largest_body, hold)
+        if wait_s := self._allowance.take(holder.id, len(raw) // bodies.SMALL):
+            raise Problem(429, "This token sends too much.", {"Retry-After": str(int(wait_s) + 1)})
         if operation.body is None:
             return {}
         if not bodies.is_json(scope):
@@ -206,35 +213,53 @@ class V1:
             raise Problem(429, "This token listens too often already.", {"Retry-After": "30"})
         if self._streams.total() >= _STREAMS:
             raise Problem(503, "Too many listen already.", {"Retry-After": "30"})
-        numbers: Numbers = await self._read(lambda: numbers_of(self._around, holder, NUMBERED))
-        latest: int = await self._read(journal.last_seq)
-        begin = int(last) if last else query.get("after")
-        after = numbers.true(begin, latest) if begin else latest
-        return StreamingResponse(self._listen(holder, numbers, after), media_type="text/event-stream")
+        self._streams[holder.id] += 1  # before anything is waited for, or many that come at once all find room
+        try:
+            numbers: Numbers = await self._read(lambda: numbers_of(self._around, holder, NUMBERED))
+            latest: int = await self._read(journal.last_seq)
+            begin = int(last) if last else query.get("after")
+            after = numbers.true(begin, latest) if begin else latest
+        except BaseException:
+            self._let_go(holder)
+            raise
+        return _Stream(self._listen(holder, numbers, after), partial(self._let_go, holder))
+
+    def _let_go(self, holder: Holder) -> None:
+        self._streams[holder.id] -= 1
+        self._streams += Counter()  # forgets who has none
 
     async def _listen(self, holder: Holder, numbers: Numbers, after: int) -> AsyncIterator[str]:
         """Until the caller goes, or its token is revoked."""
-        self._streams[holder.id] += 1
         silent_s = 0.0
+        yield ": bwm\n\n"
+        while await self._read(lambda: tokens.is_valid(holder)):
+            last: int = await self._read(journal.last_seq)
+            found = await self._read(lambda: events_after(holder, after, 500)) if last > after else []  # noqa: B023
+            for event in found:
+                facts = shown(event, numbers)
+                yield f"id: {facts['seq']}\nevent: {event.kind}\ndata: {json.dumps(facts)}\n\n"
+                after = event.seq or after
+            if len(found) < 500:
+                after = max(after, last)
+            silent_s = 0.0 if found else silent_s + _LOOK_EVERY_S
+            if silent_s >= _SIGN_OF_LIFE_S:
+                silent_s = 0.0
+                yield ": still here\n\n"
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events. ``on_end`` is called even where the caller went before the first of them."""
+
+    def __init__(self, events: AsyncIterator[str], on_end: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            yield ": bwm\n\n"
-            while await self._read(lambda: tokens.is_valid(holder)):
-                last: int = await self._read(journal.last_seq)
-                found = await self._read(lambda: events_after(holder, after, 500)) if last > after else []  # noqa: B023
-                for event in found:
-                    facts = shown(event, numbers)
-                    yield f"id: {facts['seq']}\nevent: {event.kind}\ndata: {json.dumps(facts)}\n\n"
-                    after = event.seq or after
-                if len(found) < 500:
-                    after = max(after, last)
-                silent_s = 0.0 if found else silent_s + _LOOK_EVERY_S
-                if silent_s >= _SIGN_OF_LIFE_S:
-                    silent_s = 0.0
-                    yield ": still here\n\n"
-                await asyncio.sleep(_LOOK_EVERY_S)
+            await super().__call__(scope, receive, send)
         finally:
-            self._streams[holder.id] -= 1
-            self._streams += Counter()  # forgets who has none
+            self._on_end()
 
 
 def _pattern(path: str) -> re.Pattern[str]:
