@@ -6,20 +6,20 @@ the time as well cannot be fooled by a message that is played back.
 
 import hashlib
 import hmac
-import http.client
 import json
-import socket
-import ssl
-import threading
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from bwm.actions.deed import Deed
-from bwm.errors import BwmError
+from bwm.errors import BwmError, ChannelError
 
 NAME = "webhook"
 TRIES = 10
 _SUCCESS = range(200, 300)
+
+Post = Callable[[str, bytes, Mapping[str, str], float], int]
+"""Posts a body with headers to a URL, within so many seconds in any case; the status of the answer, whose body is
+nobody's business. Raises ChannelError."""
 
 
 class WebhookFailed(BwmError):
@@ -32,13 +32,10 @@ def signature(secret: str, at: int, body: bytes) -> str:
     return f"t={at},v1={code}"
 
 
-def carry_out(deed: Deed, url: str, secret: str) -> dict[str, object]:
+def carry_out(deed: Deed, url: str, secret: str, post: Post) -> dict[str, object]:
     """Tell it. Raises WebhookFailed, whose words name the server and never its path, which may be a secret."""
     body = json.dumps(deed.event.as_json()).encode()
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    timeout_s = float(deed.arguments["timeout_s"])
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    host = urlsplit(url).hostname or ""
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "bwm",
@@ -47,25 +44,9 @@ def carry_out(deed: Deed, url: str, secret: str) -> dict[str, object]:
         "X-Bwm-Attempt": str(deed.attempt),
     }
     try:
-        connection = kind(host, parts.port, timeout=timeout_s)
-        with closing(connection):
-            connection.connect()
-            deadline = threading.Timer(timeout_s, _hang_up, [connection.sock])  # who answers a byte a second, too
-            deadline.start()
-            try:
-                path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-                connection.request("POST", path, body, headers)
-                status = connection.getresponse().status
-            finally:
-                deadline.cancel()
-    except (OSError, http.client.HTTPException, ValueError, ssl.SSLError) as error:
-        words = getattr(error, "strerror", None) or type(error).__name__
-        raise WebhookFailed(f"{host} was not told: {words}") from None
+        status = post(url, body, headers, float(deed.arguments["timeout_s"]))
+    except ChannelError as error:
+        raise WebhookFailed(f"{host} was not told: {error}") from None
     if status not in _SUCCESS:
         raise WebhookFailed(f"{host} answered {status}")
     return {"status": status}
-
-
-def _hang_up(line: socket.socket) -> None:
-    with suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)

@@ -13,6 +13,7 @@ import structlog
 
 from bwm.actions import hook, webhook
 from bwm.actions.deed import Deed
+from bwm.channels.sending.post import status_of_post
 from bwm.clock import Clock
 from bwm.config_policies import WebhookConfig
 from bwm.daemon.ask_plugins import PluginRounds
@@ -147,7 +148,7 @@ class DeedWorker(Loop):
         known = self._webhooks.get(order.target)
         if known is None:
             raise BwmError(f"there is no [[webhook]] {order.target!r} in the configuration any more")
-        return webhook.carry_out(deed, known.url.reveal(), known.secret.reveal())
+        return webhook.carry_out(deed, known.url.reveal(), known.secret.reveal(), status_of_post)
 
     def _record(self, order: Due, attempt: int, outcome: dict[str, Any] | BwmError) -> None:
         self._orders.record(order, attempt, outcome, ACTIONS[order.action])

@@ -4,11 +4,10 @@ A sign says "I can see", not "I run": it is sent only while triggers cannot pass
 """
 
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
 
+from bwm.channels.sending.post import status_of_post
 from bwm.daemon.loop import Loop
-from bwm.errors import BwmError
+from bwm.errors import BwmError, ChannelError
 from bwm.secret import Secret
 
 _LIMIT_S = 10.0
@@ -54,17 +53,9 @@ class Heartbeat(Loop):
 
 def send_sign(url: str) -> None:
     """Ask for the URL once. Raises HeartbeatFailed unless the answer is one of success."""
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     try:
-        connection = kind(parts.hostname or "", parts.port, timeout=_LIMIT_S)
-        try:
-            connection.request("POST", path, b"")
-            status = connection.getresponse().status
-        finally:
-            connection.close()
-    except (OSError, HTTPException, ValueError) as error:
-        raise HeartbeatFailed(f"it cannot be reached ({type(error).__name__})") from None
+        status = status_of_post(url, b"", {}, _LIMIT_S)
+    except ChannelError as error:
+        raise HeartbeatFailed(f"it cannot be reached ({error})") from None
     if status >= 300:
         raise HeartbeatFailed(f"it answered with HTTP {status}")

@@ -14,6 +14,7 @@ import pytest
 from bwm.actions import webhook
 from bwm.actions.deed import Deed
 from bwm.actions.program import MOST_OUTPUT, Program, ProgramFailed, run
+from bwm.channels.sending.post import status_of_post
 from bwm.config_policies import WebhookConfig
 from bwm.daemon.policy_desk import judged
 from bwm.db import orders, schema
@@ -320,11 +321,11 @@ def test_a_server_that_answers_a_byte_at_a_time_is_left_in_time():
     with Receiver() as receiver:
         deed = Deed(1, 1, "siren", {"timeout_s": 1}, THEFT)
         receiver.behaviour = drip
-        assert webhook.carry_out(deed, receiver.url("http"), "s" * 16) == {"status": 200}, (
+        assert webhook.carry_out(deed, receiver.url("http"), "s" * 16, status_of_post) == {"status": 200}, (
             "its body is nobody's business"
         )
         receiver.behaviour = drip_headers
         began = time.monotonic()
         with pytest.raises(webhook.WebhookFailed):
-            webhook.carry_out(deed, receiver.url("http"), "s" * 16)
+            webhook.carry_out(deed, receiver.url("http"), "s" * 16, status_of_post)
         assert time.monotonic() - began < 4

@@ -4,14 +4,15 @@ import hmac
 import socket
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from hashlib import sha256
 
 import pytest
 
 from bwm.channels import check, open_channel, webhook
-from bwm.channels.sending.post import post
+from bwm.channels.sending.post import post, status_of_post
 from bwm.channels.sending.signature import proves, signed
+from bwm.daemon import heartbeat
 from bwm.errors import ChannelError, ConfigError, DeliverLater, DeliveryRefused, DeliveryUncertain
 from bwm.secret import Secret
 from regtest.receiver import Receiver, accept, break_off, drip, hang, reply
@@ -169,6 +170,46 @@ def test_a_handshake_that_drips_is_cut_off_too():
             post(f"https://127.0.0.1:{listener.getsockname()[1]}/", b"", {}, limit_s=1.0)
         assert time.monotonic() - began < 2
         over.set()
+
+
+# Addresses
+
+
+@pytest.fixture
+def silent_place():
+    """Where a connection is neither taken nor refused: the line of those who wait is full."""
+    with ExitStack() as lines:
+        listener = lines.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            line = lines.enter_context(socket.socket())
+            line.setblocking(False)
+            with suppress(BlockingIOError):
+                line.connect(listener.getsockname())
+        yield listener.getsockname()
+
+
+def leads_to(*places):
+    """What a resolver says of a name that leads to all of them."""
+    return lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place) for place in places]
+
+
+def test_a_name_with_a_thousand_addresses_where_nothing_answers_takes_no_longer_than_one(monkeypatch, silent_place):
+    monkeypatch.setattr(socket, "getaddrinfo", leads_to(*[silent_place] * 1000))
+    for kind in ("http", "https"):
+        began = time.monotonic()
+        with pytest.raises(DeliverLater):
+            post(f"{kind}://example.org/", b"", {}, limit_s=0.5)
+        assert time.monotonic() - began < 1
+    monkeypatch.setattr(heartbeat, "_LIMIT_S", 0.5)
+    with pytest.raises(heartbeat.HeartbeatFailed):
+        heartbeat.send_sign("http://example.org/")
+
+
+def test_the_first_address_that_answers_is_taken(monkeypatch, silent_place, receiver):
+    monkeypatch.setattr(socket, "getaddrinfo", leads_to(silent_place, ("127.0.0.1", receiver.port)))
+    assert status_of_post("http://example.org/", b"{}", {}, 1.0) == 200
 
 
 # The proxy
