@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bwm.api.v1.operation import Surroundings
-from bwm.db import alerts, cursor, outbox, raw, vaults
+from bwm.db import alerts, channel_outcomes, cursor, raw, vaults
 
 
 class _Numbers(Collector):
@@ -36,7 +36,7 @@ class _Numbers(Collector):
             families.append(family)
         healthy = GaugeMetricFamily("bwm_channel_healthy", "Whether the last message left.", labels=["channel"])
         for channel in self._around.config.channels:
-            healthy.add_metric([channel.name], float(not outbox.is_failing(channel.name)))
+            healthy.add_metric([channel.name], float(not channel_outcomes.is_failing(channel.name)))
         return [*families, healthy]
 
 

@@ -17,7 +17,7 @@ from bwm.config import Config, find_file, user_file
 from bwm.config_channels import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, TIMEZONE_RULE, ChannelConfig, is_timezone
 from bwm.daemon.lock import is_held
 from bwm.daemon.watch_proofs import note_proof
-from bwm.db import outbox, stand_down
+from bwm.db import channel_outcomes, outbox, stand_down
 from bwm.errors import BwmError, ChannelError, ConfigError, UsageError
 from bwm.language import ENGLISH_NAME, names
 from bwm.secret import Secret
@@ -219,7 +219,7 @@ def _described(channel: ChannelConfig) -> dict[str, Any]:
         "redact": list(channel.redact),
         "path": str(channel.path) if channel.path else None,
         "tor": channel.proxy is not None,
-        "healthy": not outbox.is_failing(channel.name),
+        "healthy": not channel_outcomes.is_failing(channel.name),
         "last_delivered_at": None if delivered_at is None else rfc3339(delivered_at),
     }
 

@@ -17,7 +17,7 @@ from bwm.daemon.connect import endpoints_of
 from bwm.daemon.lock import is_held
 from bwm.daemon.open_response import open_steps, sealer_of
 from bwm.daemon.watch_proofs import is_unproved
-from bwm.db import outbox
+from bwm.db import channel_outcomes
 from bwm.db import responses as stored
 from bwm.errors import ChannelError, ConfigError, NodeError, NodeForbidden, NodeRefused, WrongNetwork
 from bwm.node.advice import WATCHING_CALLS, Finding, feed_findings
@@ -190,7 +190,7 @@ def channels(config: Config) -> Iterator[Check]:
 def deliveries(config: Config, now: int) -> Iterator[Check]:
     """What the journal knows of the channels. Call inside a database connection."""
     for channel in config.channels:
-        if outbox.is_failing(channel.name):
+        if channel_outcomes.is_failing(channel.name):
             mend = (f"run: bwm test-channel {channel.name}",)
             yield Check(f"channel {channel.name}", WARN, "the last delivery failed; `bwm alerts` tells more", mend)
         elif is_unproved(channel.name, config.alerts.prove_every_s, now):

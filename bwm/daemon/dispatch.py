@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ from bwm.daemon.lanes import Batch, Lanes, entries, in_parts
 from bwm.daemon.loop import Loop
 from bwm.daemon.stir import QUIET_S
 from bwm.daemon.unwritten import Unwritten
-from bwm.db import journal, outbox
+from bwm.db import channel_outcomes, journal, outbox
 from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.db.outbox import Claim
@@ -94,7 +95,13 @@ class ChannelWorker(Loop):
             log.warning("channel.cold", channel=self.channel.name, error=str(error))
             if isinstance(error, DeliveryRefused):  # all else may be over when there is something to tell
                 self._is_down = True
+                self._note_cold(str(error))
                 self._on_trouble(self.channel.name, str(error))
+
+    def _note_cold(self, words: str) -> None:
+        """The next daemon is not to think that all is well, until it has found the same."""
+        with suppress(DatabaseUnwritable), self._database.transaction():
+            channel_outcomes.note(self.channel.name, words)
 
     def shout(self, message: Message) -> None:
         """Tell what could not be written down. From any thread."""
@@ -218,6 +225,7 @@ class ChannelWorker(Loop):
             outbox.failed(claim, retry, str(error), now)
         else:
             raise error
+        channel_outcomes.note(self.channel.name, None if error is None else str(error))
 
     def _tell(self, batch: Batch, error: BaseException | None) -> None:
         """Say so, each time: the trouble may be one of the daemon before this one, or nobody heard of it yet."""

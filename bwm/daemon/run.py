@@ -54,7 +54,7 @@ from bwm.daemon.watch_peers import BEHIND, OTHER_CHAIN, PeerWatch
 from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
-from bwm.db import alerts, outbox
+from bwm.db import alerts, channel_outcomes, outbox
 from bwm.db import settings as database_settings
 from bwm.db.commit import commit
 from bwm.db.database import Database
@@ -283,7 +283,8 @@ class Daemon:
             self._shout,
             self._desk,
         )
-        health = self._health = HealthWatch(database, writer, clock, self._owned_conditions())
+        working = {f"channel/{one.name}" for one in config.channels if not channel_outcomes.is_failing(one.name)}
+        health = self._health = HealthWatch(database, writer, clock, self._owned_conditions() - working)
         for condition, words in dict(self._reported).items():
             health.begin(condition, words)
         rehearsal = Rehearsal(finder, writer, self._desk.judge, partial(trouble_of, config))

@@ -11,7 +11,7 @@ from bwm.daemon.connect import connect
 from bwm.daemon.lock import has_started, is_held
 from bwm.daemon.watch_health import CAUGHT_UP, SEEN_AT, STUCK_S, TOPICS, stored
 from bwm.daemon.watch_proofs import is_unproved
-from bwm.db import alerts, backlog, blindness, cursor, outbox, settings, vaults
+from bwm.db import alerts, backlog, blindness, channel_outcomes, cursor, outbox, settings, vaults
 from bwm.errors import NodeError
 from bwm.health import Troubles, blind_since, condition_of
 from bwm.node.answers import NodeInfo
@@ -95,7 +95,7 @@ def _channel(name: str, prove_every_s: int, now: int) -> dict[str, Any]:
     delivered_at = outbox.last_delivered_at(name)
     return {
         "name": name,
-        "healthy": not outbox.is_failing(name),
+        "healthy": not channel_outcomes.is_failing(name),
         "proved": not is_unproved(name, prove_every_s, now),
         "last_delivered_at": rfc3339(delivered_at) if delivered_at is not None else None,
     }

@@ -343,8 +343,3 @@ def last_delivered_at(channel: str) -> int | None:
         .first()
     )
     return None if row is None else int(row.done_at)
-
-
-def is_failing(channel: str) -> bool:
-    """Whether the channel's latest attempt failed."""
-    return Order.select().where((Order.target == channel) & Order.last_error.is_null(False)).exists()

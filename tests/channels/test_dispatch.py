@@ -9,8 +9,9 @@ from bwm.channels import open_channel
 from bwm.clock import SystemClock
 from bwm.config_channels import ChannelConfig
 from bwm.daemon.dispatch import ChannelWorker
-from bwm.db import outbox
+from bwm.db import channel_outcomes, outbox
 from bwm.db.schema import Alert, Event, Order
+from bwm.errors import DeliveryRefused
 from bwm.secret import Secret
 from bwm.wording import Reader
 from regtest.node import wait_until
@@ -36,11 +37,11 @@ def worker(database, receiver: Receiver, troubles):
     assert not worker.is_alive()
 
 
-def order(database, count: int) -> None:
+def order(database, count: int, first: int = 0) -> None:
     """So many alerts, each with its own vault, to be told now."""
     now = SystemClock().now()
     with database.transaction():
-        for n in range(count):
+        for n in range(first, first + count):
             event = Event.create(key=f"{n}", kind="trigger.seen", at=now, network="regtest", vault=f"v{n}!", reason="")
             fields = {"case": f"{n}", "event": event, "last_event": event, "severity": "emergency", "state": "open"}
             Alert.create(id=f"{n:010}", created_at=now, since=now, **fields)
@@ -105,3 +106,21 @@ def test_a_theft_does_not_wait_behind_a_flood_that_is_as_grave(database, trouble
     assert "v30!" in told[:2]
     assert "v0!" in told[:2]  # nor does what has waited the longest
     assert len(set(told)) == 4
+
+
+def test_a_channel_is_well_again_after_a_success_whatever_was_refused_before(database, troubles):
+    def deliver(message) -> None:
+        if message.vault != "v1!":
+            raise DeliveryRefused("no such number")
+
+    channel = SimpleNamespace(name="phone", deliver=deliver, close=lambda: None)
+    worker = ChannelWorker(channel, Reader(), database, SystemClock(), lambda name, words: troubles.append(words))
+    order(database, 1)
+    worker.turn()
+    assert channel_outcomes.is_failing("phone")
+
+    Order.update(state="closed", due_at=None).execute()  # somebody answered meanwhile
+    order(database, 1, first=1)
+    worker.turn()
+    assert troubles == ["no such number", None]
+    assert not channel_outcomes.is_failing("phone")

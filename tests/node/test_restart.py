@@ -1,5 +1,6 @@
 """Whatever happens while the daemon is dead, asleep or replaced is found once, and told."""
 
+import json
 import sqlite3
 import time
 from contextlib import closing
@@ -132,3 +133,16 @@ def test_a_daemon_asked_to_stop_ends_in_order_also_in_the_middle_of_a_delivery(n
     guarded.start()
     [_, again] = receiver.wait_for(count=2, text=theft)
     assert "may repeat" in again.text
+
+
+def test_a_channel_that_took_the_last_message_is_in_no_trouble_after_a_death_just_then(bwm):
+    """The daemon that wrote the trouble down died between the success and the look that would have ended it."""
+    bwm.start()
+    bwm.kill()
+    trouble = {"channel/log": {"since": int(time.time()) - 60, "words": "cut off", "told": True}}
+    with closing(sqlite3.connect(bwm.database)) as database, database:
+        database.execute("INSERT OR REPLACE INTO setting (name, value) VALUES ('troubles', ?)", [json.dumps(trouble)])
+
+    bwm.start()
+
+    bwm.wait_for_event("channel.working")
