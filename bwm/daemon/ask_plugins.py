@@ -85,7 +85,10 @@ class PluginRounds:
             by_program.setdefault(one.plugin.program, []).append(one)
         for program, rounds in by_program.items():
             self._busy.add(program)
-            threading.Thread(target=self._in_its_thread, args=(rounds,), name=plugin.NAME, daemon=True).start()
+            try:
+                threading.Thread(target=self._in_its_thread, args=(rounds,), name=plugin.NAME, daemon=True).start()
+            except RuntimeError:  # this machine lets bwm have no more of them
+                self._in_its_thread(rounds)
 
     def turn(self) -> bool:
         """Every round that is due, begun and ended here and now; False when none was."""

@@ -86,10 +86,16 @@ class DeedWorker(Loop):
                 self._plugins.look()
                 for order, attempt in self._orders.claim(list(ACTIONS), self._busy, _AT_ONCE - len(self._busy)):
                     self._busy.add(order.target)
-                    begin = (order, attempt, self._raw(order))
-                    threading.Thread(target=self._in_its_thread, args=begin, name=order.action, daemon=True).start()
+                    self._begin(order, attempt, self._raw(order))
         except DatabaseUnwritable:
             return  # whoever writes the journal says so
+
+    def _begin(self, order: Due, attempt: int, raw: bytes | None) -> None:
+        try:
+            begin = (order, attempt, raw)
+            threading.Thread(target=self._in_its_thread, args=begin, name=order.action, daemon=True).start()
+        except RuntimeError:
+            self._ended.put((order, attempt, BwmError("it was not begun: this machine lets bwm have no more threads")))
 
     def _in_its_thread(self, order: Due, attempt: int, raw: bytes | None) -> None:
         self._ended.put((order, attempt, self._outcome(order, attempt, raw)))

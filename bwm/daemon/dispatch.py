@@ -33,7 +33,7 @@ from bwm.db.alerts import Target
 from bwm.db.database import Database
 from bwm.db.outbox import Claim
 from bwm.db.schema import Alert
-from bwm.errors import ChannelError, DatabaseUnwritable, DeliveryRefused, DeliveryUncertain
+from bwm.errors import ChannelError, DatabaseUnwritable, DeliverLater, DeliveryRefused, DeliveryUncertain
 from bwm.order import after_failure
 from bwm.severity import Severity
 from bwm.wording import Reader
@@ -147,7 +147,7 @@ class ChannelWorker(Loop):
     def _begin(self, senders: Executor) -> bool:
         batches = self._take(_AT_ONCE - len(self._under_way), _RESERVED)
         for batch in batches:
-            sending = senders.submit(self._carry_out, self._message(batch))
+            sending = _submitted(senders, partial(self._carry_out, self._message(batch)))
             self._under_way[sending] = batch
             sending.add_done_callback(lambda _: self._bell.set())
         return bool(batches)
@@ -272,3 +272,26 @@ class ChannelWorker(Loop):
         if not self._answer_key:
             return None
         return code(self._answer_key, claim.alert_id, self.channel.name, alert.round, claim.revision)
+
+
+def _submitted(senders: Executor, work: Callable[[], None]) -> "Future[None]":
+    """Have it done by a thread of the senders. Where no more threads can be had it fails, and is tried again."""
+    ours: Future[None] = Future()
+
+    def do() -> None:
+        if not ours.set_running_or_notify_cancel():
+            return
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is looked at
+            ours.set_exception(error)
+        else:
+            ours.set_result(None)
+
+    try:
+        senders.submit(do)
+    except RuntimeError:  # the system's limit; a thread that is there may take it all the same
+        if ours.cancel():
+            ours = Future()
+            ours.set_exception(DeliverLater("not sent: this machine lets bwm have no more threads"))
+    return ours

@@ -1,5 +1,6 @@
 """One worker a channel, many deliveries side by side: none waits for one that hangs, each is recorded."""
 
+import random
 import threading
 from types import SimpleNamespace
 
@@ -91,6 +92,36 @@ def test_what_is_under_way_at_the_end_is_recorded(database, receiver, worker):
     worker.join(20)
 
     assert delivered() == 3
+
+
+def test_where_no_more_threads_can_be_had_everything_is_told_by_those_that_there_are(database, troubles, monkeypatch):
+    start = threading.Thread.start
+
+    def start_one_sender(thread: threading.Thread) -> None:
+        if thread.name.startswith("channel phone_") and thread.name != "channel phone_0":
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def deliver(message):
+        refused.wait(20)
+        told.append(message.vault)
+
+    told, refused = [], threading.Event()
+    channel = SimpleNamespace(name="phone", warm_up=lambda: None, deliver=deliver, close=lambda: None)
+    worker = ChannelWorker(channel, Reader(), database, SystemClock(), lambda name, words: troubles.append(words))
+    monkeypatch.setattr(threading.Thread, "start", start_one_sender)
+    monkeypatch.setattr(random, "random", lambda: 0.0)  # tried again as soon as can be
+    order(database, 3)
+    worker.start()
+    try:
+        wait_until(lambda: delivered() == 3 or not worker.is_alive(), "all to be delivered")
+        assert worker.failure is None
+        assert sorted(told) == [f"v{n}!" for n in range(3)]
+        assert set(troubles) == {None, "not sent: this machine lets bwm have no more threads"}
+    finally:
+        worker.stop()
+        worker.join(20)
 
 
 def test_a_theft_does_not_wait_behind_a_flood_that_is_as_grave(database, troubles):

@@ -144,7 +144,11 @@ def _cut_off(line: socket.socket, ends_at: float) -> Iterator[threading.Event]:
 
     timer = threading.Timer(max(0.0, ends_at - time.monotonic()), end)
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:  # nobody would keep the time
+        same.close()
+        raise DeliverLater("not sent: this machine lets bwm have no more threads") from None
     try:
         yield over
     finally:

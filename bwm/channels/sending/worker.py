@@ -64,8 +64,8 @@ class _Crew:
                     os._exit(0)  # with the lock: whoever is here with a request has not begun it, and now never will
 
     def _start_one(self) -> None:
-        self._waiting += 1
         threading.Thread(target=self._work, daemon=True).start()
+        self._waiting += 1  # with the lock, so it cannot have begun to count before
 
     def _work(self) -> None:
         try:
@@ -87,7 +87,8 @@ class _Crew:
             self._waiting -= 1
             self._busy += 1
             if not self._waiting and self._busy < THREADS:
-                self._start_one()
+                with suppress(RuntimeError):  # no more threads can be had: those that are there go on taking turns
+                    self._start_one()
         return socket.socket(fileno=fds[0])
 
 

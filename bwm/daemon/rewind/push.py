@@ -131,7 +131,10 @@ class PushWorker(Loop):
             except BaseException as error:  # noqa: BLE001 - it is raised where the result is read
                 future.set_exception(error)
 
-        threading.Thread(target=carry_out, name=self.name, daemon=True).start()
+        try:
+            threading.Thread(target=carry_out, name=self.name, daemon=True).start()
+        except RuntimeError:  # this machine lets bwm have no more of them
+            carry_out()
         return future
 
     # In a sender's thread: nothing of the database
