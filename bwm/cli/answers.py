@@ -11,6 +11,7 @@ import click
 from bwm.answer import sealed
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
+from bwm.cli.words import kinds_that_exist, no_empty_word
 from bwm.clock import SystemClock, rfc3339
 from bwm.daemon.answering import Answered, Answering
 from bwm.db import alerts, answers, silences
@@ -127,8 +128,20 @@ def snooze(session: Session, alert_id: str, for_how_long: str, by: str | None) -
 
 @click.command()
 @click.argument("for_how_long", metavar="[DURATION]", required=False)
-@click.option("--kind", "kinds", multiple=True, help="Kinds of events, like node.*; without: all that can wait.")
-@click.option("--vault", "owners", multiple=True, help="Only of vaults or guardians with such names, like cold-*.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    callback=kinds_that_exist,
+    help="Kinds of events, like node.*; without: all that can wait.",
+)
+@click.option(
+    "--vault",
+    "owners",
+    multiple=True,
+    callback=no_empty_word,
+    help="Only of vaults or guardians with such names, like cold-*.",
+)
 @click.option("--reason", default="", help="Why, for who asks later.")
 @click.option("--end", "number", type=int, metavar="NUMBER", help="End a silence; what it kept back is told.")
 @output.json_option

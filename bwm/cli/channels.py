@@ -12,6 +12,7 @@ from bwm.channels.channel import Message
 from bwm.cli import config_file, output
 from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.cli.vaults import confirm, yes_option
+from bwm.cli.words import no_empty_word
 from bwm.clock import SystemClock, rfc3339
 from bwm.config import Config, find_file, user_file
 from bwm.config_channels import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, TIMEZONE_RULE, ChannelConfig, is_timezone
@@ -35,7 +36,15 @@ from bwm.wording import tell_test
     help="For kind webhook: a file with the secret to sign with.",
 )
 @click.option("--path", type=click.Path(dir_okay=False, path_type=Path), help="For kind file: where to write.")
-@click.option("--person", "people", multiple=True, default=("owner",), show_default=True, help="Whom it reaches.")
+@click.option(
+    "--person",
+    "people",
+    multiple=True,
+    callback=no_empty_word,
+    default=("owner",),
+    show_default=True,
+    help="Whom it reaches.",
+)
 @click.option(
     "--min-severity",
     type=click.Choice([str(severity) for severity in Severity]),

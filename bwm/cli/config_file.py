@@ -83,7 +83,8 @@ def _write(path: Path, text: str) -> None:
         load(part)
     except ConfigError as error:
         part.unlink()
-        raise ConfigError(f"{path} was not changed. {str(error).replace(str(part), 'With the change, it')}") from None
+        words = str(error).replace(f"{part} line", "With the change, line").replace(str(part), "With the change, it")
+        raise ConfigError(f"{path} was not changed. {words}") from None
     part.rename(path)
 
 

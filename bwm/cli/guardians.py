@@ -11,6 +11,7 @@ from bwm.cli.events import in_words
 from bwm.cli.guardian_answer import answer, sight, take_stock
 from bwm.cli.session import Session, pass_session
 from bwm.cli.vaults import confirm, yes_option
+from bwm.cli.words import no_empty_word
 from bwm.clock import SystemClock
 from bwm.daemon.connect import connect
 from bwm.daemon.keep_guardian import forget, keep
@@ -22,7 +23,9 @@ from bwm.toml import parse_duration
 _LATEST = 10  # events that show-guardian shows
 
 vaults_option = click.option("--vault", "vaults", multiple=True, metavar="NAME", help="A vault that it protects.")
-tags_option = click.option("--tag", "tags", multiple=True, metavar="WORD", help="It protects vaults with this tag.")
+tags_option = click.option(
+    "--tag", "tags", multiple=True, callback=no_empty_word, metavar="WORD", help="It protects vaults with this tag."
+)
 
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str) -> int:

@@ -4,6 +4,7 @@ import click
 
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
+from bwm.cli.words import no_empty_word
 from bwm.clock import SystemClock, rfc3339
 from bwm.db import tokens
 
@@ -23,6 +24,7 @@ from bwm.db import tokens
     "owners",
     multiple=True,
     default=tokens.EVERYTHING,
+    callback=no_empty_word,
     metavar="PATTERN",
     help="Only vaults and guardians of these names, like family-*; without: all.",
 )

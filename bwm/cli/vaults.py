@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 import click
@@ -15,6 +16,7 @@ from bwm.cli import output
 from bwm.cli.events import in_words
 from bwm.cli.import_file import read_vaults
 from bwm.cli.session import Session, pass_session
+from bwm.cli.words import no_empty_word
 from bwm.clock import SystemClock
 from bwm.daemon.connect import connect
 from bwm.daemon.registration import Wish, check_name, height_of_birthday, prepare, wish_of
@@ -31,6 +33,7 @@ severity_option = click.option(
 final_depth_option = click.option(
     "--final-depth", type=click.IntRange(1, 10_000), metavar="BLOCKS", help="When a transaction counts as final."
 )
+tags_option = partial(click.option, "--tag", "tags", multiple=True, callback=no_empty_word, metavar="WORD")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -43,7 +46,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--birthday", metavar="HEIGHT|DATE", help="Also read the chain from there on.")
 @severity_option
 @final_depth_option
-@click.option("--tag", "tags", multiple=True, metavar="WORD", help="A word to find it by in policies.")
+@tags_option(help="A word to find it by in policies.")
 @click.option("--from-file", type=click.File(encoding="utf-8"), metavar="FILE", help="Many vaults; - is stdin.")
 @pass_session
 def add_vault(
@@ -145,7 +148,7 @@ def _register(session: Session, wishes: tuple[Wish, ...]) -> None:
 @click.option("--rename", metavar="NAME", help="A new name.")
 @severity_option
 @final_depth_option
-@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Tags in place of those it has.")
+@tags_option(help="Tags in place of those it has.")
 @click.option("--no-tags", is_flag=True, help="Take all its tags away.")
 @pass_session
 def edit_vault(

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,17 +113,22 @@ def hold(config: Config, database: Database, clock: Clock, parts: Rehearsal, vau
             f"and the policies asked for no alert. Check them: bwm show-vault {name}"
         )
     would = [{**wish, "trouble": parts.look(wish)} for wish in exercise.would]
-    times = {"would": would, "matched_s": round(matched - began, 3), "decided_s": round(clock.monotonic() - matched, 3)}
+    notes = {
+        "would": would,
+        "channels": [channel.name for channel in config.channels],
+        "matched_s": round(matched - began, 3),
+        "decided_s": round(clock.monotonic() - matched, 3),
+    }
     with database.transaction():
         settings.write(_HELD_AT, str(now))
-        commit(database, _timed(exercise.changes, times), targets_of(config), now)
+        commit(database, _noted(exercise.changes, notes), targets_of(config), now)
     return str(schema.Alert.get(schema.Alert.case == f"drill/{number}/0").id)
 
 
-def _timed(changes: Changes, times: Mapping[str, object]) -> Changes:
-    """The same, with how the stages went that are over."""
+def _noted(changes: Changes, notes: Mapping[str, object]) -> Changes:
+    """The same, with how the stages went that are over, and for whom."""
     [event] = changes.events
-    event = replace(event, detail={**event.detail, **times})
+    event = replace(event, detail={**event.detail, **notes})
     return replace(changes, events=(event,), alerts=tuple(replace(change, event=event) for change in changes.alerts))
 
 
@@ -148,7 +153,7 @@ def report(config: Config, alert_id: str, now: int) -> dict[str, Any]:
         *_house(config, now),
         _stage("match", OK, "the matcher found it", detail["matched_s"]),
         _stage("decide", OK, f"it is told as {alert.severity}", detail["decided_s"]),
-        *_told(config, alert),
+        *_told(config, alert, detail["channels"]),
         *_would(detail["would"]),
         *_responses(event.vault),
         _answer(alert),
@@ -174,11 +179,13 @@ def _house(config: Config, now: int) -> Iterator[dict[str, Any]]:
         yield _stage("watch", BROKEN, gap)
 
 
-def _told(config: Config, alert: Any) -> Iterator[dict[str, Any]]:
+def _told(config: Config, alert: Any, known: Collection[str]) -> Iterator[dict[str, Any]]:
     orders = {order.target: order for order in outbox.of_alert(alert.id)}
     for channel in config.channels:
         name, order = f"channel {channel.name}", orders.get(channel.name)
-        if order is None:
+        if order is None and channel.name not in known:
+            yield _stage(name, WAITS, "was added after this drill: hold another")
+        elif order is None:
             yield _stage(name, OK, "is not told of this vault's thefts")
         elif order.done_at is not None:
             words = "delivered" + (f" at attempt {order.attempts}" if order.attempts > 1 else "")

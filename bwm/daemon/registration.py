@@ -33,6 +33,7 @@ _SCRIPTS_AT_ONCE = 100_000
 """Scripts looked for in one search: the node takes no request of more than 32 MiB."""
 
 _DAY_S = 86_400
+_LONGEST_REPEATED = 100  # characters of what was mistyped
 
 _T = TypeVar("_T")
 
@@ -240,7 +241,15 @@ class _Reader:
 
 
 def _unique(texts: Iterable[str], parse: Callable[[str], _T]) -> list[_T]:
-    return list(dict.fromkeys(parse(text) for text in texts))
+    """What they say. Raises the error of ``parse``, with the text in front of it: several may have been given."""
+    found: dict[_T, None] = {}
+    text = ""
+    try:
+        for text in texts:
+            found[parse(text)] = None
+    except UsageError as error:
+        raise type(error)(f"{text[:_LONGEST_REPEATED]!r}: {error}") from None
+    return list(found)
 
 
 def check_name(name: str) -> None:

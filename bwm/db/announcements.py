@@ -65,7 +65,7 @@ def get(number: int) -> Announcement:
     """One of them. Raises UsageError when there is none."""
     found = _read(schema.Announcement.id == number)
     if not found:
-        raise UsageError(f"There is no announcement {number}. `bwm announce --list` lists them.")
+        raise UsageError(f"There is no announcement {number}. `bwm list-announcements` lists them.")
     return found[0]
 
 

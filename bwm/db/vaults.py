@@ -93,7 +93,7 @@ def refuse_taken(*names: str) -> None:
         taken = Vault.select(Vault.name).where(Vault.name.in_(part)).first()
         if taken:
             raise UsageError(
-                f"There is a vault {taken.name!r} already; nothing was added. Choose another name, or see "
+                f"There is a vault {taken.name!r} already; nothing was changed. Choose another name, or see "
                 f"`bwm show-vault {taken.name}`."
             )
 

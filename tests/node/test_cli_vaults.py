@@ -62,6 +62,7 @@ def test_what_was_listed_can_be_added_to_another_bwm(node, bwm, make_bwm):
         (["cold"], "would watch nothing"),
         ([], "Give the vault's NAME, or --from-file"),
         (["cold", "--txid", "abc"], "64 hexadecimal digits"),
+        (["cold", "--outpoint", f"{UNKNOWN_TXID}:0", "--outpoint", "abc:1"], "Error: 'abc:1': a txid has 64"),
         (["cold", "--txid", UNKNOWN_TXID, "--birthday", "9999"], "above the node's tip"),
         (["cold", "--address", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"], "main"),
         (["-", "--txid", UNKNOWN_TXID], "is no name"),

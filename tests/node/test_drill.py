@@ -37,6 +37,10 @@ def test_a_drill_is_told_acknowledged_and_reported_and_leaves_no_trace_of_a_thef
     assert stages["acknowledgement"]["words"] == "by alice"
     assert [words for words in report["broken"] if "/nowhere/alerts.jsonl" in words]
     assert "- channel dead: " in drilled("drill", "--last", exit_code=1).stdout
+    drilled("add-channel", "late", "--kind", "file", "--path", "late.jsonl")
+    later = json.loads(drilled("drill", "--last", "--json", exit_code=1).stdout)
+    [late] = [stage for stage in later["stages"] if stage["stage"] == "channel late"]
+    assert (late["verdict"], late["words"]) == ("waits", "was added after this drill: hold another")
 
     [told] = drilled.delivered(kind="drill.seen")
     assert told["title"].startswith("DRILL: ")

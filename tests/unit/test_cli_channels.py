@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bwm.cli.config_file import add_channel
 from bwm.cli.main import main
 from bwm.config import load
+from bwm.errors import ConfigError
 
 CONFIG = """\
 # my own words
@@ -98,6 +100,13 @@ def test_what_cannot_work_is_not_added(bwm, file, arguments, stdin, words):
     assert words in bwm("add-channel", *arguments, stdin=stdin, exit_code=2).stderr
     assert file.read_text() == CONFIG
     assert sorted(path.name for path in file.parent.iterdir()) == ["bwm.toml"]
+
+
+def test_a_change_that_makes_no_configuration_names_its_line(bwm, file):
+    file.write_text(f"netwerk = 'main'\n{CONFIG}")
+    with pytest.raises(ConfigError, match=rf"{file} was not changed. With the change, line 1: unknown key 'netwerk'"):
+        add_channel(file, {"name": "phone", "kind": "file", "path": "phone.jsonl"})
+    assert file.read_text() == f"netwerk = 'main'\n{CONFIG}"
 
 
 def test_a_removed_channel_leaves_neither_section_nor_secret(bwm, file):

@@ -6,10 +6,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner, Result
@@ -118,6 +118,26 @@ def test_wrong_usage_exits_with_2(run, arguments):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["add-vault", "cold", "--txid", "ab" * 32, "--tag", ""], "Invalid value for '--tag': it is empty"),
+        (["edit-vault", "cold", "--tag", " "], "Invalid value for '--tag': it is empty"),
+        (["edit-guardian", "family", "--tag", ""], "Invalid value for '--tag': it is empty"),
+        (["add-token", "alice", "--scope", "read", "--vault", ""], "Invalid value for '--vault': it is empty"),
+        (["add-channel", "phone", "--person", ""], "Invalid value for '--person': it is empty"),
+        (["silence", "1h", "--vault", ""], "Invalid value for '--vault': it is empty"),
+        (["silence", "1h", "--kind", "nod.*"], "'nod.*' names no kind of event. Did you mean node."),
+        (["cancel-announcement", "7"], "There is no announcement 7. `bwm list-announcements` lists them."),
+    ],
+)
+def test_what_means_nothing_is_refused(tmp_path, arguments, words):
+    (tmp_path / "bwm.toml").write_text(f"state_dir = '{tmp_path}'")
+    done = CliRunner().invoke(main, ["--config", str(tmp_path / "bwm.toml"), *arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
 def test_options_may_come_from_the_environment(run):
     assert '"network": "signet"' in run("status", "--json", BWM_NETWORK="signet").stdout
 
@@ -145,34 +165,52 @@ def test_what_the_database_refuses_is_told_with_the_mend(run, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_root_makes_no_files_among_those_of_the_daemons_user(run, tmp_path):
-    state = tmp_path / ".local/state/bwm"
-    state.mkdir(parents=True)
-    nobody = pwd.getpwnam("nobody")
-    os.chown(state, nobody.pw_uid, nobody.pw_gid)
-    done = run("list-vaults")
+def test_nobody_makes_files_among_those_of_the_daemons_user(run, tmp_path):
+    user, state = folder_of_another_user(tmp_path)
+    (tmp_path / "bwm.toml").write_text(f"state_dir = '{state}'")
+    before = sorted(state.iterdir())
+    done = run("--config", "bwm.toml", "list-vaults")
     assert done.returncode == 2
-    assert "sudo -u nobody bwm" in done.stderr
-    looked = run("doctor")
+    assert f"sudo -u {user} bwm" in done.stderr
+    looked = run("--config", "bwm.toml", "doctor")
     assert looked.returncode == 1
-    assert f"fail  state folder: {state} belongs to nobody. Run this as that user: sudo -u nobody bwm" in looked.stdout
-    assert list(state.iterdir()) == []
+    assert f"fail  state folder: {state} belongs to {user}. Run this as that user: sudo -u {user} bwm" in looked.stdout
+    assert sorted(state.iterdir()) == before
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_who_may_not_look_into_the_daemons_folder_is_told_so():
-    with TemporaryDirectory() as folder:
-        shut, inner = Path(folder), Path(folder) / "state"
-        inner.mkdir()
-        for state_dir, words in (shut, f"{shut} belongs to root"), (inner, f"{inner} is closed to this user"):
-            os.seteuid(pwd.getpwnam("nobody").pw_uid)
-            try:
-                with pytest.raises(UsageError, match=words):
-                    refuse_stranger(Config(network="main", state_dir=state_dir, database_url=""))
-            finally:
-                os.seteuid(0)
-        refuse_stranger(Config(network="main", state_dir=inner, database_url=""))
+def folder_of_another_user(tmp_path) -> tuple[str, Path]:
+    """Only root can give one away; for anybody else root's own are such."""
+    if os.geteuid() != 0:
+        return "root", Path("/usr")
+    state, nobody = tmp_path / "state", pwd.getpwnam("nobody")
+    state.mkdir()
+    os.chown(state, nobody.pw_uid, nobody.pw_gid)
+    return "nobody", state
+
+
+def test_who_may_not_look_into_the_daemons_folder_is_told_so(tmp_path):
+    shut, state = tmp_path / "shut", tmp_path / "shut/state"
+    state.mkdir(parents=True)
+    shut.chmod(0)
+    try:
+        for state_dir, words in (Path("/usr"), "/usr belongs to root"), (state, f"{state} is closed to this user"):
+            with not_as_root(), pytest.raises(UsageError, match=words):
+                refuse_stranger(Config(network="main", state_dir=state_dir, database_url=""))
+    finally:
+        shut.chmod(0o700)
+    refuse_stranger(Config(network="main", state_dir=state, database_url=""))
+
+
+@contextmanager
+def not_as_root() -> Iterator[None]:
+    """Nothing is closed to root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 def test_a_reader_that_leaves_is_no_error_to_tell(environment, tmp_path):
