@@ -24,6 +24,11 @@ class Keepsake:
     last_event: int
     seen_at: int  # unix seconds
 
+    def goes_on_from(self, before: "Keepsake") -> bool:
+        """Whether it is the same database, in the same state or a later one."""
+        is_older = self.generation < before.generation or self.last_event < before.last_event
+        return self.database == before.database and not is_older
+
 
 def of_database(before: Keepsake | None = None) -> Keepsake:
     """The open database as it is. Call inside a database connection.
@@ -69,8 +74,7 @@ def compare(noted: Keepsake | None, found: Keepsake, state_dir: Path, network: s
             f"The database is new and empty, and until {rfc3339(noted.seen_at)} bwm watched {noted.triggers} triggers "
             f"here: it was lost. Restore the last backup with `bwm restore`. To begin anew, remove {state_dir / NAME}."
         )
-    is_older = found.generation < noted.generation or found.last_event < noted.last_event
-    if found.database == noted.database and not is_older:
+    if found.goes_on_from(noted):
         return None
     return health.restored(
         found.seen_at, max(found.seen_at, noted.seen_at), noted.triggers, found.triggers, network, now

@@ -45,8 +45,10 @@ from bwm.daemon.rewind.look_up import LookUp
 from bwm.daemon.rewind.notice import retired
 from bwm.daemon.rewind.push import NAME as PUSH
 from bwm.daemon.rewind.push import PushWorker
+from bwm.daemon.starts import Starts
 from bwm.daemon.stir import Stir
 from bwm.daemon.targets import targets_of
+from bwm.daemon.vigil import Vigil
 from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
 from bwm.daemon.watch_host import HostWatch
@@ -89,8 +91,16 @@ def run(config: Config, clock: Clock | None = None, make_loops: MakeLoops = lamb
     _on_signals(stop)
     try:
         lock = Lock(config.state_dir)
+        starts = Starts(config.state_dir)
+        if too_often := starts.note(clock.now()):
+            last_words(config, too_often, clock.now())
         try:
             _run_alone(config, clock, stop, make_loops, lock)
+        except DatabaseTrouble:
+            starts.forget()  # it is told below
+            raise
+        else:
+            starts.forget()
         finally:
             lock.release()
     except DatabaseTrouble as error:  # there is no outbox that could tell it
@@ -171,6 +181,7 @@ class Daemon:
         self.deeds = DeedWorker(database, clock, self._desk, self._targets, config.webhooks, self._wake_channels)
         self._loops: tuple[Loop, ...] = (
             self.ingest,
+            Vigil(lambda: self.ingest.last_turn, lambda words: last_words(config, words, clock.now())),
             waiter,
             *self.workers,
             self.responder,
@@ -400,11 +411,21 @@ class Daemon:
                 log.info("bwm.ready")
 
     def _keep_note(self) -> None:
-        """Note outside of the database what it holds. That the disk is full is told elsewhere."""
+        """Note outside of the database what it holds. That the disk is full is told elsewhere.
+
+        Raises BwmError when that is less than before: somebody brought an older copy back, or a server took over that
+        lacks the latest. The note stays as it is, so that the next start can say what is missing.
+        """
         self._note_due = self.clock.monotonic() + _NOTE_EVERY_S
         with suppress(OSError, DatabaseUnwritable), self.database.passing_trouble():
-            self._noted = keepsake.of_database(self._noted)
-            keepsake.write(self.config.state_dir, self._noted)
+            found = keepsake.of_database(self._noted)
+            if self._noted and not found.goes_on_from(self._noted):
+                raise BwmError(
+                    "The database became an older one, or another, while bwm ran. bwm ends, and says at its next start "
+                    "what is missing."
+                )
+            self._noted = found
+            keepsake.write(self.config.state_dir, found)
 
     def _refuse_the_dead(self) -> None:
         for loop in self._loops:
@@ -431,5 +452,6 @@ class Daemon:
             channel.close()  # cuts off what a receiver does not take; its worker writes that down
         for worker in self.workers:
             worker.join(timeout=1)
-        self._keep_note()
+        with suppress(BwmError):  # then the note stays as it is
+            self._keep_note()
         log.info("bwm.stopped")

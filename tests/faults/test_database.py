@@ -165,6 +165,20 @@ def test_d7_a_restored_backup_says_what_must_be_distrusted_and_finds_the_theft_a
     hold(cold, theft)
 
 
+def test_d10_a_database_that_goes_back_in_time_while_bwm_runs_is_told(cold, node, coins):
+    cold("add-vault", "late", "--outpoint", coins[3])
+    cold.start()
+    with closing(sqlite3.connect(cold.database)) as server, server:  # as one that took over without the latest
+        server.execute("PRAGMA foreign_keys = 1")
+        server.execute("DELETE FROM vault WHERE name = 'late'")
+        server.execute("UPDATE setting SET value = value - 1 WHERE name = 'watch_generation'")
+    cold.stop()  # and notes what the database holds, as it does now and then
+
+    cold.start()
+    assert cold.wait_for_event("node.restored")["detail"]["triggers_before"] == 5
+    assert cold.wait_for_alert(kind="node.restored", severity="critical")
+
+
 def test_d9_nothing_is_told_before_it_is_on_the_disk(node, cold, coin, thief, hold, folder):
     """What a power cut would leave behind at the moment of the alert, rebuilt from the system calls."""
     cold.start()

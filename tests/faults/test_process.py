@@ -5,9 +5,11 @@ import sys
 import time
 from pathlib import Path
 
+from bwm.daemon.starts import Starts
 from regtest.node import wait_until
 from regtest.receiver import accept, hang
 from tests.faults.conftest import MAY_REPEAT, change, found
+from tests.faults.network import http_answer
 
 
 def test_p2_sigterm_in_mid_send_leaves_an_uncertain_delivery_that_is_repeated_once(
@@ -112,6 +114,25 @@ def test_p7_a_daemon_without_memory_ends_and_its_next_start_knows_all(node, cold
     for theft in thefts:
         cold.wait_for_event("trigger.confirmed", txid=theft)
     hold(cold, *thefts)
+
+
+def test_p8_a_daemon_that_something_ends_after_each_start_says_so(node, behind, rpc_proxy, coins, thief):
+    bwm = behind(rpc=rpc_proxy)
+    rpc_proxy.answer = http_answer("200 OK", '{"result":null,"error":null,"id":0}')  # which is no node's
+    for ago_s in (40, 30, 20, 10):
+        Starts(bwm.state_dir).note(int(time.time()) - ago_s)
+    bwm.start(until_ready=False)
+    assert bwm.wait_exit() == 1
+    [told] = bwm.delivered(kind="node.stopped")
+    assert (told["severity"], "started 5 times" in told["body"]) == ("critical", True)
+
+    rpc_proxy.answer = None
+    theft = node.spend(coins[0], thief)
+    bwm.start()
+    found(bwm, theft)
+    assert len(bwm.delivered(kind="node.stopped")) == 1
+    bwm.stop()
+    assert Starts(bwm.state_dir).note(int(time.time())) is None, "an end that was asked for did not begin anew"
 
 
 def test_a11_a_daemon_killed_after_the_receiver_took_it_repeats_once_and_says_so(
