@@ -67,6 +67,7 @@ class HealthWatch:
         self._seen_at = 0
         self._noted_look_at = 0
         self._looked_at: tuple[int, float] | None = None  # by the wall clock and by the monotonic one
+        self._slept: list[tuple[int, int]] = []  # from when to when, as far as the database lacks it
         self._account_for_absence()
 
     def _account_for_absence(self) -> None:
@@ -131,6 +132,7 @@ class HealthWatch:
             return
         self._judged = now, observed
         self._notice_sleep(now)
+        self._tell_sleep()
         after, events = health.look(self._troubles, observed, self._database.network, now)
         if after != self._troubles or not self._is_noted:
             self._move(after, events, now)
@@ -170,7 +172,20 @@ class HealthWatch:
         by_wall, by_monotonic = now - before[0], self._looked_at[1] - before[1]
         if max(by_wall, by_monotonic) > _ASLEEP_S and by_wall >= 0:
             log.warning("health.was_asleep", seconds=by_wall)
-            self._was_blind(before[0], now, "bwm was stopped, or the clock was set forward")
-            self._writer.write(plan_health([health.awoke(before[0], now, self._database.network)]))
+            self._slept.append((before[0], now))
         elif by_wall < -1:
             log.warning("health.clock_set_back", seconds=-by_wall)
+
+    def _tell_sleep(self) -> None:
+        """Whoever wakes up may find the server of the database away for a while, as the network wakes up as well."""
+        while self._slept:
+            since, until = self._slept[0]
+            awoke = plan_health([health.awoke(since, until, self._database.network)])
+            try:
+                with self._database.transaction():
+                    blindness.note(since, until, "bwm was stopped, or the clock was set forward")
+                    self._writer.write(awoke)
+            except DatabaseUnwritable:
+                self._writer.shout(awoke)
+                return
+            del self._slept[0]

@@ -8,7 +8,7 @@ import pytest
 from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
-from bwm.db import blindness
+from bwm.db import blindness, journal
 
 NOW = 1_800_000_000
 
@@ -86,3 +86,23 @@ def test_the_time_in_which_the_database_could_not_be_written_is_accounted_for_af
     health.look()
     assert blindness.intervals(clock.now()) == [(NOW, NOW + 600)]
     assert not blindness.is_blind()
+
+
+def test_a_machine_that_wakes_up_before_its_database_does_says_so_all_the_same(start, clock, database):
+    list(database.rows("PRAGMA busy_timeout = 0"))
+    health = start()
+    health.look()
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        health.begin("database")
+        clock.asleep = 300
+        for _ in range(3):
+            clock.awake += 1
+            health.look()
+    health.end("database")
+    clock.awake += 1
+    health.look()
+    health.look()
+    [awoke] = journal.read(kind="node.was_asleep")
+    assert awoke.detail["lasted_s"] == 301
+    assert (NOW, NOW + 301) in blindness.intervals(clock.now())
