@@ -68,7 +68,7 @@ class MempoolFollower:
         """Returns the ids of those that left the mempool before they were looked at, and may come back."""
         finding = self._finder.find(TxPool(raws))
         suspects = {tx.txid for tx in (*(tx for tx, matches in finding.found if matches), *finding.unresolved)}
-        gone = {txid for txid in suspects if not self._is_unmined(txid)}
+        gone = suspects - self._unmined(sorted(suspects)) if suspects else set()
         unmined = [(tx, matches) for tx, matches in finding.found if matches and tx.txid not in gone]
         unresolved = tuple(tx for tx in finding.unresolved if tx.txid not in gone)
         finding = replace(finding, found=unmined, unresolved=unresolved)
@@ -87,10 +87,12 @@ class MempoolFollower:
             self.meet(sorted(later))  # they were looked at before their parents were known
         return gone
 
-    def _is_unmined(self, txid: str) -> bool:
-        """A node with txindex also answers for mined transactions: those wait for their block."""
-        found = self._node.transaction(txid)
-        return found is not None and found.block_hash is None
+    def _unmined(self, txids: Sequence[str]) -> set[str]:
+        """A node with txindex also answers for mined transactions: those wait for their block.
+
+        Asked for all at once: a crowd of them must not keep the loop for as many answers of a slow node.
+        """
+        return {txid for txid, found in self._node.transactions(txids).items() if found.block_hash is None}
 
     def look(self, at: BlockRef, breathe: Callable[[], bool] = lambda: True) -> bool:
         """Compare with the node's whole mempool, as of the block where we stand. False when the chain moved on.

@@ -55,6 +55,7 @@ class FlickeringNode:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.crowds: list[int] = []  # how many were asked for at once
 
     def tip(self) -> BlockRef:
         return BEFORE
@@ -66,8 +67,9 @@ class FlickeringNode:
         self.asked += 1
         return {} if self.asked == 1 else dict.fromkeys(txids, RAW)
 
-    def transaction(self, txid):
-        return SimpleNamespace(block_hash="cc" * 32 if self.asked == 2 else None)
+    def transactions(self, txids):
+        self.crowds.append(len(txids))
+        return dict.fromkeys(txids, SimpleNamespace(block_hash="cc" * 32 if self.asked == 2 else None))
 
     def spent_in_mempool(self, coins):
         return {}
@@ -101,3 +103,17 @@ def test_of_thousands_who_watch_a_transaction_the_first_are_told_before_all_the_
     assert told[0] == [*range(200)]
     assert [number for part in told for number in part] == [*range(many)]
     assert max(map(len, told)) <= 2000
+
+
+def test_a_crowd_of_suspects_is_asked_for_at_once(monkeypatch):
+    raws = [RAW[:-4] + number.to_bytes(4, "little") for number in range(300)]
+    node = FlickeringNode()
+    node.asked = 2
+    node.raw_transactions = lambda txids: dict(zip(txids, raws, strict=True))
+    writer = SimpleNamespace(taught=[], facts=lambda *_: None, now=lambda: 0, write=lambda *_: None)
+    finder = SimpleNamespace(find=lambda pool: Finding([(tx, (a_match(1),)) for tx in pool.touching(pool.keys())]))
+    monkeypatch.setattr(follow_mempool, "plan_mempool", lambda *_: Changes())
+
+    MempoolFollower(node, finder, writer).meet([txid_of(raw) for raw in raws])
+
+    assert node.crowds == [300]
