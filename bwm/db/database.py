@@ -29,6 +29,8 @@ _DAMAGE = ("malformed", "not a database")
 
 _PATIENCE_S, _LOOK_AGAIN_S = 5.0, 0.02  # with a file that another process is just making
 
+_AWAY_S = 1.0  # that a server which was away just now is not asked for again
+
 _TURN_S = 1.0  # that a thread waits for the others of its process
 
 _CHECKED_AT_ONCE = 50_000_000
@@ -54,6 +56,9 @@ class Database:
         self.network = network
         self.path = Path(parse(url)["database"]) if url.startswith("sqlite:") else None
         self._turn = threading.RLock()
+        self._for_long = for_long
+        self._reviving = threading.Lock()
+        self._away_until = 0.0  # on the monotonic clock
         with _troubles_told(url):
             self._db = self._open()
             proxy.initialize(self._db)
@@ -65,7 +70,7 @@ class Database:
 
     def _open(self) -> peewee.Database:
         if self.path is None:
-            return postgres.open_database(self.url)
+            return postgres.open_database(self.url, is_watched=self._for_long)
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600)
         status = os.fstat(file)
@@ -191,9 +196,21 @@ class Database:
             raise DatabaseUnwritable(f"the database cannot be written now: {_one_line(_words_of(error))}") from error
 
     def _revive(self) -> None:
-        if self.path is None and not self._db.in_transaction():
-            with suppress(peewee.PeeweeException):  # who then needs it is told that there is no connection
-                postgres.revive(self._db)
+        """Who finds the server away is told when he needs it.
+
+        To try takes seconds with a server that hangs, and peewee lets one thread try after the other. So while one
+        does, and for a moment after he did in vain, nobody else does.
+        """
+        if self.path is not None or self._db.in_transaction() or time.monotonic() < self._away_until:
+            return
+        if not self._reviving.acquire(blocking=False):
+            return
+        try:
+            postgres.revive(self._db)
+        except peewee.PeeweeException:
+            self._away_until = time.monotonic() + _AWAY_S
+        finally:
+            self._reviving.release()
 
     def _is_passing(self, error: peewee.PeeweeException) -> bool:
         if self.path is None:

@@ -1,7 +1,10 @@
 """What PostgreSQL needs to keep the promises that SQLite keeps by being one file: one writer, and a line that heals."""
 
+import time
+from collections.abc import Generator
 from contextlib import suppress
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -16,9 +19,15 @@ _DAEMON = 0x62776D02
 """Advisory lock of the one daemon, for as long as its connection lasts."""
 
 _LONGEST_WAIT_S = 5
+_STATEMENT_S = 300
+
+SILENT_S = 30.0
+"""A server that says nothing for so long hangs: whoever watches lets go of it. No statement of his takes as long."""
+_PATIENT_S = _STATEMENT_S + 10.0  # for commands, which may remove a million triggers at once
+
 _SETTINGS = {
     "connect_timeout": _LONGEST_WAIT_S,
-    "options": f"-c lock_timeout={_LONGEST_WAIT_S}s -c statement_timeout=300s -c timezone=UTC",
+    "options": f"-c lock_timeout={_LONGEST_WAIT_S}s -c statement_timeout={_STATEMENT_S}s -c timezone=UTC",
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 2,
@@ -26,9 +35,9 @@ _SETTINGS = {
 }
 
 
-def open_database(url: str) -> peewee.Database:
-    """The database behind ``url``, not connected yet."""
-    _load_driver()
+def open_database(url: str, *, is_watched: bool) -> peewee.Database:
+    """The database behind ``url``, not connected yet. ``is_watched``: nobody may wait for long for what it says."""
+    _load_driver(SILENT_S if is_watched else _PATIENT_S)
     try:
         database: peewee.Database = connect(url, unquote_password=True, autoconnect=False, **_SETTINGS)
     except (ImportError, peewee.ImproperlyConfigured) as error:
@@ -38,17 +47,46 @@ def open_database(url: str) -> peewee.Database:
     return database
 
 
-def _load_driver() -> None:
+def _load_driver(silent_s: float) -> None:
     """Give peewee what it was loaded without, under the names by which it looks for it."""
     with suppress(ImportError):  # who then opens a database is told
         driver = import_module("psycopg")
         states = import_module("psycopg.pq").TransactionStatus
         json = import_module("psycopg.types.json")
         names: Any = peewee
-        names.psycopg, names.TransactionStatus = driver, states
+        names.psycopg = SimpleNamespace(connect=_line(driver, silent_s).connect, Binary=driver.Binary)
+        names.TransactionStatus = states
         names.Json_pg3, names.Jsonb_pg3 = json.Json, json.Jsonb
         adapter = names.Psycopg3Adapter
         adapter.txn_idle, adapter.txn_inerror, adapter.txn_unknown = states.IDLE, states.INERROR, states.UNKNOWN
+
+
+def _line(driver: Any, silent_s: float) -> Any:
+    """A connection for which nobody waits for ever.
+
+    A server that is stopped, or whose disk hangs, goes on to acknowledge every packet, so that neither TCP nor its own
+    time limits end the wait. Whoever then holds on to it can neither look at the chain nor tell what the feed shows.
+    """
+
+    class Line(driver.Connection):  # type: ignore[misc]  # the driver is loaded only when there is one
+        def wait(self, gen: Generator[Any, Any, Any], *rest: Any, **named: Any) -> Any:
+            return super().wait(self._limited(gen), *rest, **named)
+
+        def _limited(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+            heard_at = time.monotonic()
+            try:
+                wanted = next(gen)
+                while True:
+                    if ready := (yield wanted):
+                        heard_at = time.monotonic()
+                    elif time.monotonic() - heard_at > silent_s:
+                        self.pgconn.finish()  # what became of the statement, nobody knows
+                        raise driver.OperationalError(f"the server has said nothing for {silent_s:.0f} seconds")
+                    wanted = gen.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    return Line
 
 
 _NO_DRIVER = "PostgreSQL needs its driver, which is not installed: pip install 'bwm[postgres]'."

@@ -1,9 +1,14 @@
 """The same house on PostgreSQL: all is written, nothing is lost when its server goes away, and one daemon runs."""
 
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from bwm.db.database import Database
+from bwm.errors import DatabaseUnwritable
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, wait_until
 from tests.servers.postgres import Postgres
@@ -80,3 +85,44 @@ def test_a_server_that_is_away_is_named_without_its_password(shared, postgres):
     done = shared("status", exit_code=1)
     assert "on PostgreSQL cannot be used" in done.stderr
     assert postgres.password not in done.stdout + done.stderr
+
+
+@contextmanager
+def frozen(postgres: Postgres) -> Iterator[None]:
+    """Whatever works for somebody stands still meanwhile: the system goes on to take what is sent to it."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid != pg_backend_pid()"
+    pids = [pid for (pid,) in postgres.rows(sql)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_nobody_waits_for_ever_for_a_server_that_hangs(postgres, monkeypatch):
+    monkeypatch.setattr("bwm.db.postgres.SILENT_S", 0.5)
+    database = Database(postgres.url, "regtest", for_long=True)
+    with database.connection(), frozen(postgres):
+        with pytest.raises(DatabaseUnwritable, match="has said nothing"), database.passing_trouble():
+            list(database.rows("SELECT 1"))
+        with database.transaction():  # by a line of its own
+            assert list(database.rows("SELECT count(*) FROM vault")) == [(0,)]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_theft_is_told_while_the_server_hangs(node, shared, postgres, coin, thief):
+    shared("add-vault", "cold", "--outpoint", coin)
+    shared.start()
+    with frozen(postgres):
+        postgres.pause()
+        theft = node.spend(coin, thief)
+        try:
+            assert shared.wait_for_alert(txid=theft, timeout_s=120)["kind"] == "trigger.seen"
+            assert shared.wait_for_alert(kind="node.database_failing", timeout_s=60)
+        finally:
+            postgres.resume()
+    wait_until(lambda: kinds(postgres, theft) == ["trigger.seen"], "the theft in the books", 90)

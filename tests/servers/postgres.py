@@ -129,6 +129,16 @@ class Postgres:
             self._process.send_signal(by)
             self._process.wait(30)
 
+    def pause(self) -> None:
+        """It takes no new connection: the system lets them begin, and nobody answers."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def remove(self) -> None:
         """End it and take its folder away."""
         self.stop(signal.SIGQUIT)
