@@ -186,6 +186,27 @@ def listed(state: str | None = None, *, hidden: bool = True, of_id: str | None =
     return list(query.where(schema.Alert.state == state) if state else query)
 
 
+def behind(after: str | None, state: str | None, at_most: int) -> list[tuple[str, str | None, str | None]]:
+    """The ids of the next alerts behind the one of an id, oldest first, as far as they may be shown to anybody; each
+    with the names of the vault and of the guardian that it is about.
+
+    By hand: there may be tens of thousands, and who asks may be shown hardly any of them.
+    """
+    wanted, values = ["(hidden_from IS NULL OR state <> ?)"], [OPEN]
+    if state is not None:
+        wanted.append("state = ?")
+        values.append(state)
+    if place := raw.rows("SELECT created_at, event_id, id FROM alert WHERE id = ?", after or ""):
+        wanted.append("(created_at, event_id, alert.id) > (?, ?, ?)")
+        values += place[0]
+    sql = f"""
+        SELECT alert.id, event.vault, event.guardian FROM alert JOIN event ON event.seq = event_id
+        WHERE {" AND ".join(wanted)}
+        ORDER BY created_at, event_id, alert.id LIMIT ?
+    """  # noqa: S608 (words of ours)
+    return [(found, vault, guardian) for found, vault, guardian in raw.rows(sql, *values, at_most)]
+
+
 def of_ids(ids: Iterable[str]) -> list[schema.Alert]:
     """Alerts by their ids, as far as there are any."""
     return list(schema.Alert.select().where(schema.Alert.id.in_(list(ids))))

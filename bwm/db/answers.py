@@ -153,7 +153,7 @@ def _messages() -> Iterator[tuple[str, str, int, int, bool]]:
         table.select(table, schema.Alert)
         .join(schema.Alert)
         .where((table.action == outbox.ALERT) & (table.attempts > 0))
-        .order_by(schema.Alert.state.desc(), schema.Alert.created_at.desc())
+        .order_by((schema.Alert.state == OPEN).desc(), schema.Alert.created_at.desc())
     )
     for order in rows:
         alert = order.alert

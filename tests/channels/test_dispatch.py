@@ -115,7 +115,7 @@ def test_where_no_more_threads_can_be_had_everything_is_told_by_those_that_there
     order(database, 3)
     worker.start()
     try:
-        wait_until(lambda: delivered() == 3 or not worker.is_alive(), "all to be delivered")
+        wait_until(lambda: worker.wake() or delivered() == 3 or not worker.is_alive(), "all to be delivered")
         assert worker.failure is None
         assert sorted(told) == [f"v{n}!" for n in range(3)]
         assert set(troubles) == {None, "not sent: this machine lets bwm have no more threads"}

@@ -17,6 +17,8 @@ from bwm.db import alerts
 from bwm.db.answers import Outcome
 from bwm.db.tokens import Holder
 
+_AT_ONCE = 5000  # alerts looked at for a page, of which a token may see few
+
 _RESULTS = {Outcome.DONE: "acknowledged", Outcome.ALREADY: "already", Outcome.GRAVER: "graver"}
 
 
@@ -27,13 +29,19 @@ def seen_alerts(holder: Holder, found: Iterable[Any]) -> Iterator[Any]:
     return (alert for alert, vault, guardian in alerts.with_owners(found) if holder.sees(vault, guardian))
 
 
+def seen_ids(holder: Holder, after: str | None, state: str | None) -> Iterator[str]:
+    """The ids of all that the token may see, in order, behind one."""
+    while part := alerts.behind(after, state, _AT_ONCE):
+        yield from (found for found, vault, guardian in part if holder.sees(vault, guardian))
+        after = part[-1][0]
+
+
 def _list(around: Surroundings, call: Call) -> Reply:
-    limit, after = call.query.get("limit", USUAL), call.query.get("after")
-    found = alerts.listed(call.query.get("state"), hidden=False)
-    ids = [alert.id for alert in found]
-    start = ids.index(after) + 1 if after in ids else 0
-    seen = islice(seen_alerts(call.holder, found[start:]), limit + 1)
-    return Reply(page([_shown(around, alert, call.holder) for alert in seen], limit, lambda alert: alert["id"]))
+    limit, after, state = call.query.get("limit", USUAL), call.query.get("after"), call.query.get("state")
+    ids = list(islice(seen_ids(call.holder, after, state), limit + 1))
+    found = {alert.id: alert for alert in alerts.of_ids(ids)}
+    items = [_shown(around, found[one], call.holder) for one in ids]
+    return Reply(page(items, limit, lambda alert: alert["id"]))
 
 
 def _show(around: Surroundings, call: Call) -> Reply:

@@ -5,7 +5,7 @@ from typing import Any
 from bwm import __version__
 from bwm.api.v1 import schemas
 from bwm.api.v1.operation import Call, Operation, Reply, Surroundings
-from bwm.api.v1.operations.alerts import seen_alerts
+from bwm.api.v1.operations.alerts import seen_ids
 from bwm.api.v1.operations.vaults import seen_names
 from bwm.daemon.checking_in import standing_of
 from bwm.db import alerts, cursor, vaults
@@ -20,7 +20,7 @@ def _status(around: Surroundings, call: Call) -> Reply:
             "up": around.is_up(),
             "height": at.height if at else None,
             "vaults": vaults.count() if call.holder.sees_all else sum(1 for _ in seen_names(call.holder, "")),
-            "open_alerts": sum(1 for _ in seen_alerts(call.holder, alerts.listed(alerts.OPEN, hidden=False))),
+            "open_alerts": sum(1 for _ in seen_ids(call.holder, None, alerts.OPEN)),
             "check_in": _check_in(around, call),
         }
     )
