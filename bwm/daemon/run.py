@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -81,6 +82,7 @@ _ASK_AGAIN_S = 5.0  # the same, while there is no feed
 _NOTE_EVERY_S = 15.0  # what the database holds is noted outside of it
 _PAUSE_S = 60.0  # before an end that cannot be noted: the next start will tell it again
 _STOP_S = 6.0  # for all loops together; what is cut off then is sent again after the next start
+_CHECK_S = 1800  # to read a large database through, on a slow disk and after a power cut
 _STUCK_S = 120.0  # a loop that makes no turn for so long is not trusted to wake up
 
 
@@ -110,6 +112,7 @@ def run(config: Config, clock: Clock | None = None, make_loops: MakeLoops = lamb
 
 
 def _run_alone(config: Config, clock: Clock, stop: threading.Event, make_loops: MakeLoops, lock: Lock) -> None:
+    notify(f"EXTEND_TIMEOUT_USEC={_CHECK_S * 1_000_000}")
     database = Database(config.database_url, config.network, for_long=True)
     with database.connection():
         database.take()
@@ -316,8 +319,12 @@ class Daemon:
             proofs=ProofWatch(config, clock, health),
             by_heart=by_heart,
             check_in=CheckInWatch(config, database, writer, clock, lambda: health.blind_since is not None),
-            host=HostWatch(config.state_dir, self.node, health, clock, mines_by_schedule=by_schedule),
+            host=HostWatch(self._folders(), self.node, health, clock, mines_by_schedule=by_schedule),
         )
+
+    def _folders(self) -> set[Path]:
+        """Where bwm writes; the database may have a disk of its own."""
+        return {self.config.state_dir, *([self.database.path.parent] if self.database.path else [])}
 
     def _owned_conditions(self) -> set[str]:
         channels = [f"{about}/{channel.name}" for channel in self.config.channels for about in ("channel", "unproved")]

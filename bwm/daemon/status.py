@@ -27,7 +27,8 @@ def status(config: Config, now: int) -> dict[str, Any]:
     at = cursor.at()
     waiting = _waiting(now)
     topics = (settings.read(TOPICS) or "").split() if running else []
-    is_stuck = running and now - (_last_seen() or now) > STUCK_S
+    is_reading = bool(progress.told("chain", now))  # for long perhaps, and blind until it has caught up
+    is_stuck = running and not is_reading and now - (_last_seen() or now) > STUCK_S
     blind = blind_since(troubles) if running and not is_stuck else _last_seen()
     is_near = info is not None and at is not None and at.height >= info.height - 1
     up_to_date = is_near and has_started(config.state_dir) and bool(settings.read(CAUGHT_UP))

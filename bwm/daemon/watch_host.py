@@ -1,6 +1,7 @@
 """What the node's answers and this machine say about how well bwm can see: old tips, full disks, wrong clocks."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from bwm.clock import Clock
@@ -14,13 +15,16 @@ _CLOCK_TOLERANCE_S = 2 * 3600  # a block's time may be two hours ahead of the ne
 
 
 class HostWatch:
-    """Looks at each reconcile. ``mines_by_schedule``: False on regtest, where no block is ever due."""
+    """Looks at each reconcile.
+
+    ``folders`` are those that bwm writes to. ``mines_by_schedule``: False on regtest, where no block is ever due.
+    """
 
     def __init__(
-        self, state_dir: Path, node: Bitcoind, health: HealthWatch, clock: Clock, *, mines_by_schedule: bool
+        self, folders: Collection[Path], node: Bitcoind, health: HealthWatch, clock: Clock, *, mines_by_schedule: bool
     ) -> None:
         self._node = node
-        self._state_dir = state_dir
+        self._folders = folders
         self._health = health
         self._clock = clock
         self._mines_by_schedule = mines_by_schedule
@@ -33,7 +37,7 @@ class HostWatch:
             self._health.hold(ladder, tip_conditions(now - info.tip_time))
             self._health.hold(["slow-blocks"], self._slow_blocks(info, now))
         self._look_at_clock(info, now)
-        free = shutil.disk_usage(self._state_dir).free
+        free = min(shutil.disk_usage(folder).free for folder in self._folders)
         low = {"disk": f"{free // 1_000_000} MB left"} if free < _LEAST_FREE_BYTES else {}
         self._health.hold(["disk"], low)
 

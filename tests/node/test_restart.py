@@ -1,6 +1,7 @@
 """Whatever happens while the daemon is dead, asleep or replaced is found once, and told."""
 
 import json
+import socket
 import sqlite3
 import time
 from contextlib import closing
@@ -105,8 +106,24 @@ def test_a_daemon_that_makes_no_step_is_not_said_to_cover_anything(guarded):
 
     assert (status["running"], status["covered"]) == (True, False)
     assert any("makes no step" in words for words in status["not_covered"])
+
+    reading = {"at": int(time.time()), "height": 7, "of": 900, "a_second": 2.0, "left_s": 446}
+    with closing(sqlite3.connect(guarded.database)) as connection, connection:
+        connection.execute("REPLACE INTO setting VALUES ('progress/chain', ?)", [json.dumps(reading)])
+    assert not any("makes no step" in words for words in guarded.status()["not_covered"]), "it catches up"
     guarded.resume()
     guarded.wait_ready()
+
+
+def test_the_service_manager_grants_time_for_a_long_check_before_it_hears_that_bwm_runs(bwm, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(20)
+        manager.bind(str(tmp_path / "notify"))
+        bwm.surroundings["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        bwm.start(until_ready=False)
+        name, _, microseconds = manager.recv(100).decode().partition("=")
+        assert (name, int(microseconds) >= 600_000_000) == ("EXTEND_TIMEOUT_USEC", True)
+        assert manager.recv(100) == b"READY=1"
 
 
 def test_a_second_daemon_on_the_same_folder_ends_at_once_and_writes_nothing(node, guarded):
