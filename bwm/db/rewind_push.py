@@ -15,6 +15,9 @@ from bwm.watch.sighting import AWAY
 _READ_UP_TO = "rewind_read_up_to"  # the number of the last event that was looked at
 _LEASE_S = 60
 
+_AT_ONCE = 100
+"""Vaults, or devices of them, that one transaction brings up to date: others want to write as well."""
+
 _GONE = ", ".join(f"'{status}'" for status in AWAY)
 
 
@@ -34,22 +37,6 @@ class Claim:
         return f"Claim({self.push_id})"
 
 
-def changed_vaults() -> tuple[list[int], int]:
-    """Those of which something happened that nobody looked at, and the number of the last event that is covered."""
-    read_up_to = int(settings.read(_READ_UP_TO) or 0)
-    last = journal.last_seq()
-    touched = """
-        SELECT DISTINCT rewind_vault.id FROM event
-        JOIN sighting ON sighting.txid = event.txid
-        JOIN trigger ON trigger.id = sighting.trigger_id AND trigger.key = sighting.txid
-        JOIN rewind_vault ON rewind_vault.vault_id = trigger.vault_id
-        WHERE event.seq > ? AND event.seq <= ?
-    """
-    found = {row[0] for row in raw.rows(touched, read_up_to, last)} if last > read_up_to else set()
-    found |= {row[0] for row in raw.rows("SELECT id FROM rewind_vault WHERE stale = 1")}
-    return sorted(found), last
-
-
 def any_change() -> bool:
     """Whether ``refresh`` has something to do."""
     if journal.last_seq() > int(settings.read(_READ_UP_TO) or 0):
@@ -57,13 +44,40 @@ def any_change() -> bool:
     return bool(raw.rows("SELECT EXISTS (SELECT 1 FROM rewind_vault WHERE stale = 1)")[0][0])
 
 
-def refresh(now: int) -> None:
-    """Bring up to date what each device must hear. Call inside a transaction."""
-    changed, last = changed_vaults()
-    for vault_id in changed:
+def refresh(now: int) -> bool:
+    """Bring up to date what devices must hear, of some vaults; whether others wait. Call inside a transaction.
+
+    Vaults of few devices come first: anybody may have as many as he likes wait for a transaction of his own, and then
+    neither their telling nor that of others may hold up a theft from somebody else.
+    """
+    _note_changes()
+    sql = """
+        SELECT id, (SELECT COUNT(*) FROM rewind_device WHERE rewind_vault_id = rewind_vault.id) AS devices
+        FROM rewind_vault WHERE stale = 1 ORDER BY devices, id LIMIT ?
+    """
+    waiting, told = raw.rows(sql, _AT_ONCE + 1), 0
+    for number, (vault_id, devices) in enumerate(waiting):
+        if number == _AT_ONCE or told >= _AT_ONCE:
+            return True
         _look(vault_id, now)
-    for part in raw.parts(changed):
-        RewindVault.update(stale=0).where(RewindVault.id.in_(part)).execute()
+        raw.run("UPDATE rewind_vault SET stale = 0 WHERE id = ?", vault_id)
+        told += devices
+    return False
+
+
+def _note_changes() -> None:
+    """Mark those of which something happened since the last look."""
+    read_up_to, last = int(settings.read(_READ_UP_TO) or 0), journal.last_seq()
+    if last <= read_up_to:
+        return
+    sql = """
+        UPDATE rewind_vault SET stale = 1 WHERE vault_id IN (
+            SELECT trigger.vault_id FROM sighting
+            JOIN trigger ON trigger.id = sighting.trigger_id AND trigger.key = sighting.txid
+            WHERE sighting.txid IN (SELECT txid FROM event WHERE seq > ? AND seq <= ?)
+        )
+    """
+    raw.run(sql, read_up_to, last)
     settings.write(_READ_UP_TO, str(last))
 
 
@@ -77,8 +91,13 @@ def _look(vault_id: int, now: int) -> None:
         RewindVault.update(incident=incident.number, gone_since=incident.gone_since).where(
             RewindVault.id == vault_id
         ).execute()
+    known: dict[int, dict[str, Any]] = {}
+    pushes: Any = RewindPush.select().join(RewindDevice).where(RewindDevice.rewind_vault == vault_id)
+    for push in pushes:
+        known.setdefault(push.device_id, {})[push.txid] = push
     for device in RewindDevice.select().where(RewindDevice.rewind_vault == vault_id):
-        _tell(device, sighted, incident, now, has_begun=incident.number != before.number)
+        has_begun = incident.number != before.number
+        _tell(device, known.get(device.id, {}), sighted, incident, now, has_begun=has_begun)
 
 
 def _sighted(row: Any) -> dict[str, bool]:
@@ -115,14 +134,22 @@ def _is_another(vault_id: int, seen: Sequence[str]) -> bool:
     return any(before.isdisjoint(spends.get(txid, ())) for txid in seen if txid not in known)
 
 
-def _tell(device: Any, sighted: Mapping[str, bool], incident: Incident, now: int, *, has_begun: bool) -> None:
+def _tell(
+    device: Any,
+    known: Mapping[str, Any],
+    sighted: Mapping[str, bool],
+    incident: Incident,
+    now: int,
+    *,
+    has_begun: bool,
+) -> None:
+    """``known``: what the device was to be told until now, by txid."""
     answered = acknowledgement_of(device)
     if has_begun:
         carried = rewind.carried_over(answered, incident, now)
         if carried != answered:
             put_acknowledgement(device.id, carried)
         answered = carried
-    known = {row.txid: row for row in RewindPush.select().where(RewindPush.device == device.id)}
     gone = [row.id for txid, row in known.items() if not sighted.get(txid, True)]
     for part in raw.parts(gone):
         RewindPush.delete().where(RewindPush.id.in_(part)).execute()

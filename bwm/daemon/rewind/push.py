@@ -31,6 +31,7 @@ NAME = "rewind-push"
 """The push service as a channel among others, where its troubles are told."""
 
 _LOOK_EVERY_S = 0.5
+_PAUSE_S = 0.03  # between two transactions: who follows the chain wants to write as well
 _SENDERS = 8  # requests under way at once
 _STOP_S = 3.0  # for these to end; what is cut off then is sent again after the next start
 _FIRST_RETRY_S, _LONGEST_RETRY_S, _REFUSED_RETRY_S = 2, 300, 3600
@@ -83,10 +84,14 @@ class PushWorker(Loop):
         try:
             with self._database.passing_trouble():
                 ended = self._note_ended()
+                more_waits = False
                 if rewind_push.any_change():
                     with self._database.transaction():
-                        rewind_push.refresh(self._clock.now())
-                return self._begin() or ended
+                        more_waits = rewind_push.refresh(self._clock.now())
+                begun = self._begin()
+                if more_waits:
+                    self._stopping.wait(_PAUSE_S)
+                return begun or ended or more_waits
         except DatabaseUnwritable:
             return False  # whoever writes the journal says so
 
