@@ -119,6 +119,14 @@ CONDITIONS: Mapping[str, Condition] = {
         False,
         "another node has the same chain and not yet all of it: it can vouch for nothing newer",
     ),
+    "silent": Condition(
+        "node.peer_silent",
+        "node.peer_answers",
+        _LOW,
+        3600,
+        False,
+        "another node does not answer: nobody compares chains with it. Check that it runs, and its password",
+    ),
     "disk": Condition(
         "node.disk_low",
         "node.disk_free",
@@ -162,7 +170,7 @@ CONDITIONS: Mapping[str, Condition] = {
 }
 """By name. What follows a slash in a trouble's name is its subject: ``channel/phone``."""
 
-OF_THE_LOOP = frozenset(CONDITIONS) - {"peers", "behind", "heartbeat", "channel", "unproved"}
+OF_THE_LOOP = frozenset(CONDITIONS) - {"peers", "behind", "silent", "heartbeat", "channel", "unproved"}
 """The conditions that the loop which reads the chain begins and ends by itself."""
 
 LADDER = ((60 * 60, "tip-60"), (90 * 60, "tip-90"), (120 * 60, "tip-120"))

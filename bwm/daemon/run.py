@@ -53,7 +53,7 @@ from bwm.daemon.vigil import Vigil
 from bwm.daemon.watch_check_in import CheckInWatch
 from bwm.daemon.watch_health import CAUGHT_UP, HealthWatch
 from bwm.daemon.watch_host import HostWatch
-from bwm.daemon.watch_peers import BEHIND, OTHER_CHAIN, PeerWatch
+from bwm.daemon.watch_peers import BEHIND, OTHER_CHAIN, SILENT, PeerWatch
 from bwm.daemon.watch_proofs import ProofWatch
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
@@ -328,7 +328,7 @@ class Daemon:
 
     def _owned_conditions(self) -> set[str]:
         channels = [f"{about}/{channel.name}" for channel in self.config.channels for about in ("channel", "unproved")]
-        peers = (f"{about}/{peer.name}" for peer in self.config.peer_nodes for about in (OTHER_CHAIN, BEHIND))
+        peers = (f"{about}/{peer.name}" for peer in self.config.peer_nodes for about in (OTHER_CHAIN, BEHIND, SILENT))
         push = [f"channel/{PUSH}"] if self._push else []
         return {*OF_THE_LOOP, *channels, *push, *peers, *(["heartbeat"] if self.config.heartbeat else [])}
 

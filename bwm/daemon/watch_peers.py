@@ -11,10 +11,11 @@ from bwm.node.bitcoind import Bitcoind
 
 log = structlog.get_logger()
 
-OTHER_CHAIN, BEHIND = "peers", "behind"
-"""The conditions (``bwm.health``) of a peer whose chain is another one, and of one that has not all of ours."""
+OTHER_CHAIN, BEHIND, SILENT = "peers", "behind", "silent"
+"""The conditions (``bwm.health``) of a peer whose chain is another one, that has not all of ours, that says nothing."""
 
 _EVERY_S = 30.0
+_FORGOTTEN_AFTER = 120  # looks in vain, an hour: what a peer said before is no news any more
 _TOLERANCE = 2  # blocks: one more or less is the ordinary delay of the network
 
 
@@ -29,7 +30,7 @@ class PeerWatch(Loop):
         self._node = node
         self._peers = peers
         self._on_trouble = on_trouble
-        self._silent: set[str] = set()
+        self._silent: dict[str, int] = {}  # looks in vain
 
     def _work(self) -> None:
         self._take_turns(self._compare_all, _EVERY_S)
@@ -40,15 +41,28 @@ class PeerWatch(Loop):
 
     def _compare(self, name: str, peer: Bitcoind) -> None:
         try:
-            found = difference(self._node, peer)
-        except NodeError as error:  # who does not answer does not disagree either
-            if name not in self._silent:
-                log.warning("peer.silent", peer=name, error=str(error))
-            self._silent.add(name)
+            peer.tip()
+        except NodeError as error:
+            self._note_silence(name, error)
             return
-        self._silent.discard(name)
+        self._silent.pop(name, None)
+        self._on_trouble(f"{SILENT}/{name}", None)
+        try:
+            found = difference(self._node, peer)
+        except NodeError:  # ours, of which others speak, or it fell silent just now
+            return
         for condition in (OTHER_CHAIN, BEHIND):
             self._on_trouble(f"{condition}/{name}", found.words if found and found.condition == condition else None)
+
+    def _note_silence(self, name: str, error: NodeError) -> None:
+        """Who does not answer does not disagree either: what he said last must not hold everything for ever."""
+        looks = self._silent[name] = self._silent.get(name, 0) + 1
+        if looks == 1:
+            log.warning("peer.silent", peer=name, error=str(error))
+        self._on_trouble(f"{SILENT}/{name}", str(error))
+        if looks >= _FORGOTTEN_AFTER:
+            for condition in (OTHER_CHAIN, BEHIND):
+                self._on_trouble(f"{condition}/{name}", None)
 
 
 @dataclass(frozen=True, slots=True)
