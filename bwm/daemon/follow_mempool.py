@@ -13,7 +13,7 @@ from bwm.db import guardians, sightings
 from bwm.node.bitcoind import Bitcoind
 from bwm.plan import Absence, plan_absences, plan_mempool
 from bwm.watch.pool import TxPool
-from bwm.watch.sighting import LIVE
+from bwm.watch.sighting import LIVE, Sighting, Status
 from bwm.watch.watch import Family, Watch, What
 
 _AT_ONCE = 500  # transactions fetched and searched together
@@ -157,7 +157,8 @@ class MempoolFollower:
             self._writer.write(plan_absences(absences, facts, self._writer.now(), frozenset(gone)))
 
     def _find_rival(self, absence: Absence, tx: Tx, at: BlockRef) -> Absence:
-        """The same, with its rival where a block holds one that was read before the transaction was heard of.
+        """The same, with its rival where a block holds one that was read before the transaction was heard of: sighted
+        at whatever depth, or in the last blocks.
 
         Only a guardian's own signed transactions are sighted though the node no longer has them. Nobody else can have
         us read blocks by transactions that come and go.
@@ -166,8 +167,20 @@ class MempoolFollower:
         is_signed = absence.sighting.family is Family.GUARDIAN and absence.sighting.detail.get("spent")
         if not is_signed or len(self._node.coins(coins, include_mempool=False)) == len(coins):
             return absence
+        if known := _mined_spender(absence.sighting, coins):
+            return replace(absence, rival=known.txid, block=known.block)
         height = max(0, at.height - _SEARCHED)
         found, _ = search(self._node, coins, BlockRef(height, self._node.block_hash(height)), at)
         if found is None or found.txid == tx.txid:
             return absence
         return replace(absence, rival=found.txid, block=found.block)
+
+
+def _mined_spender(sighting: Sighting, coins: Collection[bytes]) -> Sighting | None:
+    """What the trigger was sighted in besides, that spends one of the coins and is in the chain."""
+    others = sightings.of_trigger(sighting.trigger.id)
+    mined = {
+        one.txid: one for one in others if one.status in (Status.CONFIRMED, Status.FINAL) and one.txid != sighting.txid
+    }
+    txs = sightings.transactions(mined).items()
+    return next((mined[txid] for txid, tx in txs if any(item.spends in coins for item in tx.inputs)), None)

@@ -186,7 +186,11 @@ def test_a_lock_replaced_before_the_node_was_asked_counts_and_an_unlock_does_not
     assert "guardian.moved_without_signal" in kinds(bwm)
 
 
-def test_a_lock_heard_of_after_its_rival_was_mined_is_told_with_that_rival_and_not_as_evicted(node, signer, make_desk):
+@pytest.mark.parametrize("since", [0, 20])
+def test_a_lock_heard_of_after_its_rival_was_mined_is_told_with_that_rival_and_not_as_evicted(
+    node, signer, make_desk, since
+):
+    """The rival is found in the last blocks; and among what was sighted, however many blocks there were since."""
     bwm = make_desk.bwm
     coin = signer.coins[0]
     heard = bytes.fromhex(signer.signal(coin, "lock 2"))
@@ -194,13 +198,15 @@ def test_a_lock_heard_of_after_its_rival_was_mined_is_told_with_that_rival_and_n
         desk.look()
         rival = signer.sign(Draft([(coin, FINAL)], [(coin.sats - 5 * FEE, Signer(node).script)])).hex()
         node.mine_exactly([rival])
+        mined_at = node.height
+        node.mine(since)
         desk.look()
         assert desk.mempool.hear([heard])
         for _ in range(3):  # without a rival in the mempool, two looks must agree
             desk.look()
     [lost] = bwm.events("guardian.conflicted")
     assert lost["detail"]["by"] == node.rpc("decoderawtransaction", rival)["txid"]
-    assert lost["height"] == node.height
+    assert lost["height"] == mined_at
     assert not bwm.events("guardian.evicted")
     assert shown(bwm) == "locked(2)"
 
