@@ -7,6 +7,7 @@ import click
 from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
+from bwm.cli.words import reading
 from bwm.clock import SystemClock, rfc3339
 from bwm.daemon.announcing import SHORTEST_S, USUAL_FEE, announced, drafted
 from bwm.daemon.targets import targets_of
@@ -26,8 +27,10 @@ from bwm.toml import parse_duration
 @click.option("--max-fee", default=USUAL_FEE, show_default=True, metavar="SATS", help="The most that it may cost.")
 @click.option("--within", default="2h", show_default=True, metavar="TIME", help="How long the announcement holds.")
 @click.option("--print-message", is_flag=True, help="Print the text to be signed, and announce nothing.")
-@click.option("--message", type=click.File(), metavar="FILE", help="The text that was signed.")
-@click.option("--signature", type=click.File(), metavar="FILE", help="Its signature, as a wallet prints it.")
+@click.option("--message", type=click.File(encoding="utf-8"), metavar="FILE", help="The text that was signed.")
+@click.option(
+    "--signature", type=click.File(encoding="utf-8"), metavar="FILE", help="Its signature, as a wallet prints it."
+)
 @pass_session
 def announce(
     session: Session,
@@ -56,15 +59,18 @@ def announce(
     network = network_of(config.network)
     now = SystemClock().now()
     if message:
-        said = read_text(message.read(), network)
+        with reading(message.name):
+            said = read_text(message.read(), network)
     else:
         said = drafted(_required(vault), txid, places, max_fee, _seconds(within), network, now)
+    with reading(signature.name if signature else ""):
+        proof = signature.read() if signature else None
     with session.database(config) as database:
         vaults.find(said.announcement.vault)
         if print_message:
             click.echo(text_of(said, config.network))
             return
-        number = announced(config, database, said, signature.read() if signature else None, now)
+        number = announced(config, database, said, proof, now)
     click.echo(f"Announced {number} for vault {said.announcement.vault}, until {rfc3339(said.announcement.ends_at)}.")
 
 

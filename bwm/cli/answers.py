@@ -11,7 +11,7 @@ import click
 from bwm.answer import sealed
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
-from bwm.cli.words import kinds_that_exist, no_empty_word
+from bwm.cli.words import kinds_that_exist, line_of_stdin, no_empty_word
 from bwm.clock import SystemClock, rfc3339
 from bwm.daemon.answering import Answered, Answering
 from bwm.db import alerts, answers, silences
@@ -229,7 +229,7 @@ def seal_code() -> None:
     if sys.stdin.isatty():
         word = click.prompt("Duress code (not shown)", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        word = sys.stdin.readline().strip()
+        word = line_of_stdin()
     if len(word) < _SHORTEST_WORD:
         raise UsageError(f"Take at least {_SHORTEST_WORD} characters: nobody must hit it by chance.")
     click.echo(sealed(word, secrets.token_bytes(16)))

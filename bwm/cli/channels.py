@@ -12,7 +12,7 @@ from bwm.channels.channel import Message
 from bwm.cli import config_file, output
 from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.cli.vaults import confirm, yes_option
-from bwm.cli.words import no_empty_word
+from bwm.cli.words import line_of_stdin, no_empty_word, reading
 from bwm.clock import SystemClock, rfc3339
 from bwm.config import Config, find_file, user_file
 from bwm.config_channels import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, TIMEZONE_RULE, ChannelConfig, is_timezone
@@ -98,7 +98,7 @@ def add_channel(
         kind=kind,
         url=url,
         path=path and path.absolute(),
-        secret=Secret(secret_file.read_text(encoding="utf-8").strip()) if secret_file else None,
+        secret=Secret(_text_of(secret_file).strip()) if secret_file else None,
         proxy=config.tor_proxy if tor else None,
         people=people,
         min_severity=Severity(min_severity),
@@ -143,14 +143,19 @@ def _send_test(session: Session, config: Config, settings: ChannelConfig) -> Non
 
 def _url(url_file: Path | None) -> Secret:
     if url_file:
-        text = url_file.read_text(encoding="utf-8")
+        text = _text_of(url_file)
     elif sys.stdin.isatty():
         text = click.prompt("URL (not shown)", hide_input=True, err=True)
     else:
-        text = sys.stdin.readline()
+        text = line_of_stdin()
     if not text.strip():
         raise UsageError("There is no URL. Type it when asked, or give --url-file or standard input.")
     return Secret(text.strip())
+
+
+def _text_of(file: Path) -> str:
+    with reading(file):
+        return file.read_text(encoding="utf-8")
 
 
 def _write(channel: ChannelConfig, file: Path, url_file: Path | None, secret_file: Path | None) -> None:

@@ -7,6 +7,7 @@ import click
 from bwm.chain.network import network as network_of
 from bwm.cli import output
 from bwm.cli.session import Session, pass_session
+from bwm.cli.words import reading
 from bwm.clock import SystemClock
 from bwm.config import Config
 from bwm.daemon.connect import connect
@@ -122,10 +123,8 @@ def _texts(files: tuple[TextIO, ...]) -> list[Text]:
 
 
 def _text(file: TextIO) -> str:
-    try:
+    with reading(file.name):
         return file.read()
-    except UnicodeDecodeError:
-        raise UsageError(f"{file.name} is no text; nothing was added.") from None
 
 
 def _add_locks(session: Session, guardian: str, files: tuple[TextIO, ...]) -> None:

@@ -1,7 +1,12 @@
-"""Checks of the texts that options take, which click calls before the command."""
+"""Texts that people hand over: checks of those that options take, which click calls before the command, and files."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
+from bwm.errors import UsageError
 from bwm.policy.kinds import named_by, nearest
 
 
@@ -21,3 +26,18 @@ def kinds_that_exist(context: click.Context, option: click.Parameter, patterns: 
             words = f"{pattern!r} names no kind of event.{hint} The README lists all; trigger.* is a family."
             raise click.BadParameter(words, context, option)
     return patterns
+
+
+@contextmanager
+def reading(name: object) -> Iterator[None]:
+    """Text is read inside from a file of this name. Raises UsageError where it is none."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is no text; nothing was changed.") from None
+
+
+def line_of_stdin() -> str:
+    """One line, without the blanks around it. Raises UsageError where it is no text."""
+    with reading("Standard input"):
+        return sys.stdin.buffer.readline().decode().strip()

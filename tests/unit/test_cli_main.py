@@ -138,6 +138,31 @@ def test_what_means_nothing_is_refused(tmp_path, arguments, words):
     assert words in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["add-channel", "phone", "--url-file", "FILE"], "FILE"),
+        (["add-channel", "phone", "--kind", "webhook", "--url-file", "URL", "--secret-file", "FILE"], "FILE"),
+        (["add-channel", "phone"], "Standard input"),
+        (["seal-code"], "Standard input"),
+        (["announce", "--message", "FILE"], "FILE"),
+        (["announce", "--message", "SIGNED", "--signature", "FILE"], "FILE"),
+        (["add-response", "cold", "sweep", "--tx", "FILE"], "FILE"),
+    ],
+)
+def test_bytes_that_are_no_text_are_wrong_usage(tmp_path, arguments, name):
+    binary = tmp_path / "FILE"
+    binary.write_bytes(b"\xff\xfe\x00nothing\n")
+    (tmp_path / "URL").write_text("https://example.org/hook")
+    signed = f"bwm-announcement-1 network=main vault=cold txid={'ab' * 32} max-fee=0 from=1 until=2 nonce={'0' * 32}"
+    (tmp_path / "SIGNED").write_text(signed)
+    (tmp_path / "bwm.toml").write_text(f"state_dir = '{tmp_path}'")
+    given = [str(tmp_path / word) if word in ("FILE", "URL", "SIGNED") else word for word in arguments]
+    done = CliRunner().invoke(main, ["--config", str(tmp_path / "bwm.toml"), *given], input=binary.read_bytes())
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"Error: {binary if name == 'FILE' else name} is no text; nothing was changed.\n"
+
+
 def test_options_may_come_from_the_environment(run):
     assert '"network": "signet"' in run("status", "--json", BWM_NETWORK="signet").stdout
 
