@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bitcoin.core import CTransaction, CTxIn, CTxInWitness
 
-from bwm.chain.hashing import sha256d
 from bwm.chain.outpoint import txid_text
 from bwm.chain.sieve import sieve, txid_keys
 from bwm.errors import Damaged
@@ -39,7 +38,6 @@ class Tx:
     """A whole transaction; made only for the few that may concern us."""
 
     txid: str  # as people read it
-    wtxid: str
     version: int
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
@@ -85,7 +83,6 @@ def parse_tx(raw: bytes) -> Tx:
     witnesses = parsed.wit.vtxinwit or [CTxInWitness()] * len(parsed.vin)
     return Tx(
         txid=txid,
-        wtxid=txid_text(sha256d(raw)),
         version=parsed.nVersion & 0xFFFFFFFF,  # unsigned, as the node prints it since Bitcoin Core 28
         inputs=tuple(_input(one, witness) for one, witness in zip(parsed.vin, witnesses, strict=True)),
         outputs=tuple(Output(one.nValue, bytes(one.scriptPubKey)) for one in parsed.vout),

@@ -20,7 +20,7 @@ from bwm.policy.guard import GuardFacts, Ruling, holds
 from bwm.response.answers import MEANING, Answer, Deed
 from bwm.response.broadcast import STUCK, Look
 from bwm.response.deadline import Left, Moment, left
-from bwm.response.ladder import LadderStep, Need, choose, target
+from bwm.response.ladder import LadderStep, Need, choose, limit_of, target
 
 log = structlog.get_logger()
 
@@ -128,7 +128,7 @@ class ResponsePusher:
         """Send the step that was chosen; where it is too cheap, the next one, up to the highest that may be paid."""
         refused: Said | None = None
         for step in scene.steps[first:]:
-            said = send(self._node, step, _limit(need))
+            said = send(self._node, step, limit_of(need))
             position = step.stored.position
             log.info("response.sending", response=scene.response.name, step=position + 1, answer=str(said.answer))
             deed = MEANING[said.answer].deed
@@ -261,11 +261,6 @@ class ResponsePusher:
 def _words(said: Said) -> str:
     words = MEANING[said.answer].words
     return f"{words} ({said.words})" if said.words else words
-
-
-def _limit(need: Need) -> int | None:
-    limits = [limit for limit in (need.budget_sats, need.value_sats) if limit is not None]
-    return min(limits, default=None)
 
 
 def _is_late(time_left: Left | None) -> bool:

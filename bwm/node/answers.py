@@ -51,7 +51,6 @@ class Coin:
     sats: int
     script: bytes
     height: int | None  # None: its transaction is in the mempool only
-    coinbase: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,6 @@ class NetworkInfo:
     subversion: str
     active: bool
     connections: int
-    relay_fee_sats_per_kvb: int  # below it nothing is passed on
     relays: bool  # False with blocksonly: it takes no transactions from others
 
 

@@ -46,7 +46,7 @@ _INVALID_PARAMETER = -8
 
 _FIRST_WITH_TRUC = 280_000  # Bitcoin Core, which knows no other setting
 
-_OF_A_SPEND = ("tx", "txid", "vout", "coinbase", "prevout", "value", "height", "generated", "scriptPubKey", "hex")
+_OF_A_SPEND = ("tx", "txid", "vout", "coinbase", "prevout", "value", "height", "scriptPubKey", "hex")
 
 _CALLS_PER_BATCH = 200
 _OUTPOINTS_PER_CALL = 5000
@@ -380,10 +380,6 @@ class Bitcoind:
 
     # Scripts and descriptors
 
-    def descriptor_checksum(self, descriptor: str) -> str:
-        """The eight characters that belong after ``#``. Raises UsageError for what is no descriptor."""
-        return descriptors.checksum(self.rpc, descriptor)
-
     def derive(self, descriptor: str, first: int, last: int) -> list[list[str]]:
         """The addresses of a descriptor at the indexes ``first`` to ``last``, one list a branch.
 
@@ -449,7 +445,6 @@ class Bitcoind:
             subversion=network.get("subversion", ""),
             active=network.get("networkactive", True),
             connections=network.get("connections", 0),
-            relay_fee_sats_per_kvb=sats_of(network.get("relayfee", 0)),
             relays=network.get("localrelay", True),
         )
 
@@ -474,7 +469,6 @@ class Bitcoind:
             sats=sats_of(answer["value"]),
             script=bytes.fromhex(answer["scriptPubKey"]["hex"]),
             height=height,
-            coinbase=answer["coinbase"],
         )
 
 
@@ -518,7 +512,7 @@ def _spends_of(each: dict[str, Any]) -> dict[str, Any]:
 
 def _spent_coin(prevout: Mapping[str, Any]) -> Coin:
     script = bytes.fromhex(prevout["scriptPubKey"]["hex"])
-    return Coin(sats_of(prevout["value"]), script, prevout["height"], prevout["generated"])
+    return Coin(sats_of(prevout["value"]), script, prevout["height"])
 
 
 def _output(answer: Mapping[str, Any]) -> Output:

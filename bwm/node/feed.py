@@ -1,7 +1,6 @@
 """The node's ZMQ messages, heard by a thread that does nothing else. A bell: what is true is asked over RPC."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -22,7 +21,6 @@ class FeedHealth:
     alive: bool  # the thread runs
     connected: bool  # to every endpoint
     topics: tuple[str, ...]  # those of the endpoints that are connected
-    last_message_age_s: float | None  # None: none came yet
     malformed: int  # dropped since the start because they were no messages of the node
     gaps: int  # holes in the node's numbering since the start
 
@@ -80,12 +78,10 @@ class Feed:
 
     def health(self) -> FeedHealth:
         """How it does now. From any thread."""
-        heard = [line.last_message_at for line in self._lines if line.last_message_at is not None]
         return FeedHealth(
             alive=self.alive,
             connected=bool(self._lines) and all(line.connected for line in self._lines),
             topics=tuple(sorted(topic for line in self._lines if line.connected for topic in line.topics)),
-            last_message_age_s=time.monotonic() - max(heard) if heard else None,
             malformed=sum(line.malformed for line in self._lines),
             gaps=sum(line.gaps for line in self._lines),
         )

@@ -45,7 +45,6 @@ class Line:
         self.connected = False
         self.malformed = 0
         self.gaps = 0
-        self.last_message_at: float | None = None  # on the monotonic clock
         self._look_at = 0.0  # when the monitor is due
         self._counters: dict[str, int] = {}  # the last of each topic on the present connection
         self._complain_at = 0.0
@@ -116,7 +115,6 @@ class Line:
         except Damaged as error:
             self._drop(error)
             return []
-        self.last_message_at = time.monotonic()
         messages = [] if follows(counter, self._counters.get(topic)) else self._read_break(topic, counter)
         self._counters[topic] = counter
         messages.append(message)

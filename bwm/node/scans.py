@@ -130,6 +130,5 @@ def _found_coin(answer: Mapping[str, Any]) -> FoundCoin:
             sats=sats_of(answer["amount"]),
             script=bytes.fromhex(answer["scriptPubKey"]),
             height=answer["height"],
-            coinbase=answer.get("coinbase", False),
         ),
     )

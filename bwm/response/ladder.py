@@ -50,7 +50,7 @@ def target(blocks_left: int | None) -> int:
 
 def choose(steps: Sequence[LadderStep], need: Need, current: int | None = None) -> Choice:
     """The step for this moment. ``steps``: by position; ``current``: the position that is in the mempool."""
-    limit = _limit(need)
+    limit = limit_of(need)
     allowed = [step for step in steps if limit is None or step.fee_sats <= limit]
     if not allowed:
         return Choice(None, f"every step pays more than the budget of {limit} sat")
@@ -74,7 +74,7 @@ def choose(steps: Sequence[LadderStep], need: Need, current: int | None = None) 
     return Choice(position, reason)
 
 
-def _limit(need: Need) -> int | None:
+def limit_of(need: Need) -> int | None:
     """What may be paid at most: the owner's budget, and never more than is at risk."""
     limits = [limit for limit in (need.budget_sats, need.value_sats) if limit is not None]
     return min(limits, default=None)

@@ -350,13 +350,11 @@ def test_the_health_tells_what_is_heard(listen, publish):
     publisher.await_subscriptions()
     ear.wait_for(Connected(publisher.endpoint))
 
-    before = ear.feed.health()
+    health = ear.feed.health()
     publisher.say(b"rawtx", b"\x01", number(0))
     ear.wait_for(RawTx(b"\x01"))
-    after = ear.feed.health()
 
-    assert (before.alive, before.connected, before.topics, before.last_message_age_s) == (True, False, ("rawtx",), None)
-    assert 0 <= after.last_message_age_s < 5
+    assert (health.alive, health.connected, health.topics, health.malformed) == (True, False, ("rawtx",), 0)
     ear.feed.stop()
     assert not ear.feed.alive
     assert ear.deaths == []

@@ -34,7 +34,7 @@ def coin(name):
 
 
 def make_tx(name, inputs, outputs, locktime=0, version=2):
-    return Tx(sha256(name.encode()).hexdigest(), "", version, tuple(inputs), tuple(outputs), locktime, b"")
+    return Tx(sha256(name.encode()).hexdigest(), version, tuple(inputs), tuple(outputs), locktime, b"")
 
 
 def op_return(data):

@@ -7,7 +7,6 @@ from bitcoin.core import CTransaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bwm.chain.hashing import sha256d
 from bwm.chain.tx import Input, Output, Tx, keys_of_tx, parse_tx, txid_of
 from bwm.errors import Damaged
 from tests.blocks import GENESIS, GENESIS_TXID, transaction
@@ -33,11 +32,10 @@ def test_the_sieve_gives_every_outpoint_and_then_every_script(parts):
 
 
 @given(transaction_parts)
-def test_txid_and_wtxid_are_those_of_python_bitcoinlib(parts):
+def test_the_txid_is_that_of_python_bitcoinlib(parts):
     raw = transaction(**parts)
     theirs = CTransaction.deserialize(raw)
     assert txid_of(raw) == parse_tx(raw).txid == theirs.GetTxid()[::-1].hex()
-    assert parse_tx(raw).wtxid == sha256d(raw)[::-1].hex() == theirs.GetHash()[::-1].hex()
 
 
 @pytest.mark.parametrize("count", [252, 253, 65_535, 65_536])
@@ -57,7 +55,7 @@ def test_lengths_of_scripts_and_witness_items_may_need_more_than_a_byte(size):
 
 def test_the_first_transaction_of_all():
     tx = parse_tx(GENESIS[81:])
-    assert tx.txid == tx.wtxid == GENESIS_TXID
+    assert tx.txid == GENESIS_TXID
     assert tx.is_coinbase
     assert tx.outputs[0].sats == 50 * 100_000_000
 

@@ -30,7 +30,7 @@ NOW = 1_700_000_000
 
 def a_tx(number, coin, *scripts):
     spend = Input(coin, b"", 0xFFFFFFFF, (signature(), KEY))
-    return Tx(f"{number:064x}", f"{number:064x}", 2, (spend,), tuple(Output(1000, each) for each in scripts), 0, b"raw")
+    return Tx(f"{number:064x}", 2, (spend,), tuple(Output(1000, each) for each in scripts), 0, b"raw")
 
 
 THEFT = a_tx(1, VAULT_COIN, STRANGER)

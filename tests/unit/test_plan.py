@@ -26,7 +26,7 @@ NOW = 1_700_000_000
 
 def a_tx(name: str, *coins: bytes, pays: bytes = b"\x51", sats: int = 1000) -> Tx:
     inputs = tuple(Input(coin, b"", 0xFFFFFFFF, ()) for coin in coins)
-    return Tx(name * 32, name * 32, 2, inputs, (Output(sats, pays),), 0, b"raw")
+    return Tx(name * 32, 2, inputs, (Output(sats, pays),), 0, b"raw")
 
 
 def a_block(height: int, name: str = "b") -> BlockRef:

@@ -31,7 +31,7 @@ class CountingNode:
         self.asked = 0
         self._is_pruned = is_pruned
         self._coins = {
-            tx.inputs[0].spends: Coin(1000, SCRIPT if number == 7 else bytes([number % 251]), 1, coinbase=False)
+            tx.inputs[0].spends: Coin(1000, SCRIPT if number == 7 else bytes([number % 251]), 1)
             for number, tx in enumerate(txs)
         }
         self._spends = {tx.txid: tx.inputs[0].spends for tx in txs}
