@@ -55,6 +55,11 @@ def refuse_stranger(config: "Config") -> None:
         owner = config.state_dir.stat().st_uid
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        raise UsageError(
+            f"{config.state_dir} cannot be a folder: what it should be in is a file. Correct state_dir in the "
+            "configuration."
+        ) from None
     except PermissionError:
         raise UsageError(
             f"{config.state_dir} is closed to this user. Run this as the daemon's: sudo -u bwm bwm ..."

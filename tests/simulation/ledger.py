@@ -16,7 +16,6 @@ class LedgerCoin:
 
     pay: Pay
     height: int
-    is_coinbase: bool
 
 
 class Ledger:
@@ -219,7 +218,7 @@ class Ledger:
                 del self.coins[coin]
                 self.spent_in_chain[coin] = tx.txid
             for vout, pay in enumerate(tx.pays):
-                self.coins[tx.coin(vout)] = LedgerCoin(pay, block.height, tx.is_coinbase)
+                self.coins[tx.coin(vout)] = LedgerCoin(pay, block.height)
 
     def _disconnect(self, *, by_reorg: bool = True) -> SimBlock:
         block = self.blocks[self.chain.pop()]
@@ -235,7 +234,7 @@ class Ledger:
                 maker = self.txs[txid_of_coin(coin)]
                 height = self.blocks[self.places[maker.txid]].height
                 pay = maker.pays[int.from_bytes(coin[32:], "little")]
-                self.coins[coin] = LedgerCoin(pay, height, maker.is_coinbase)
+                self.coins[coin] = LedgerCoin(pay, height)
         return block
 
     def _clear_mempool_of(self, block: SimBlock) -> None:

@@ -204,7 +204,7 @@ class SimNode(Bitcoind):
         pay = maker.pays[int.from_bytes(coin[32:], "little")]
         while maker.txid not in {tx.txid for tx in block.txs}:
             block = self._ledger.blocks[block.previous]
-        return Coin(pay.sats, pay.script, block.height, maker.is_coinbase)
+        return Coin(pay.sats, pay.script, block.height)
 
     def mempool_txids(self) -> tuple[list[str], int]:
         self._ask()
@@ -227,8 +227,7 @@ class SimNode(Bitcoind):
             elif outpoint in self._ledger.spent_in_mempool:
                 pay = None
             if pay:
-                height, is_coinbase = (held.height, held.is_coinbase) if held else (None, False)
-                found[outpoint] = Coin(pay.sats, pay.script, height, is_coinbase)
+                found[outpoint] = Coin(pay.sats, pay.script, held.height if held else None)
         return found
 
     def spent_in_mempool(self, outpoints: Iterable[bytes]) -> dict[bytes, str]:
@@ -347,4 +346,4 @@ def _ref(block: SimBlock) -> BlockRef:
 
 
 def _coin(held: LedgerCoin) -> Coin:
-    return Coin(held.pay.sats, held.pay.script, held.height, held.is_coinbase)
+    return Coin(held.pay.sats, held.pay.script, held.height)

@@ -226,6 +226,14 @@ def test_who_may_not_look_into_the_daemons_folder_is_told_so(tmp_path):
     refuse_stranger(Config(network="main", state_dir=state, database_url=""))
 
 
+def test_a_state_folder_below_a_file_is_told_to_be_none(run, tmp_path):
+    (tmp_path / "bwm.toml").write_text(f"state_dir = '{tmp_path}/bwm.toml/state'")
+    for command in ("list-vaults", "doctor"):
+        done = run("--config", "bwm.toml", command)
+        assert f"{tmp_path}/bwm.toml/state cannot be a folder" in done.stdout + done.stderr
+        assert done.returncode == (2 if command == "list-vaults" else 1)
+
+
 @contextmanager
 def not_as_root() -> Iterator[None]:
     """Nothing is closed to root."""
