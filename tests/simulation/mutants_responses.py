@@ -71,7 +71,7 @@ def _() -> AbstractContextManager[object]:
 def _() -> AbstractContextManager[object]:
     @contextmanager
     def spending() -> Iterator[None]:
-        with patch.object(push_response, "_limit", nothing), patch.object(ladder, "_limit", nothing):
+        with patch.object(push_response, "limit_of", nothing), patch.object(ladder, "limit_of", nothing):
             yield
 
     return spending()
