@@ -316,7 +316,7 @@ class Daemon:
             probe=CoinProbe(self.node, writer, clock),
             health=health,
             drills=DrillWatch(config, database, clock, rehearsal),
-            proofs=ProofWatch(config, clock, health),
+            proofs=ProofWatch(config, clock, health, lambda name: self._on_channel_trouble(name, None)),
             by_heart=by_heart,
             check_in=CheckInWatch(config, database, writer, clock, lambda: health.blind_since is not None),
             host=HostWatch(self._folders(), self.node, health, clock, mines_by_schedule=by_schedule),

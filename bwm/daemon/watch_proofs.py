@@ -1,16 +1,19 @@
 """Whether every channel has shown lately that it works: by a delivery, or by a test that somebody asked for."""
 
+from collections.abc import Callable
+
 from bwm.clock import Clock
 from bwm.config import Config
 from bwm.daemon.watch_health import HealthWatch
-from bwm.db import outbox, settings
+from bwm.db import channel_outcomes, outbox, settings
 
 _LOOK_EVERY_S = 60.0
 
 
 def note_proof(channel: str, now: int) -> None:
-    """Its receiver took a message just now."""
+    """Its receiver took a message just now, whatever became of those before."""
     settings.write(f"proved/{channel}", str(now))
+    channel_outcomes.note(channel, None)
 
 
 def proved_at(channel: str) -> int | None:
@@ -34,7 +37,9 @@ def _known_since(channel: str) -> int | None:
 class ProofWatch:
     """Has it told, on the others as well, when a channel is unproved. Driven by the loop that writes."""
 
-    def __init__(self, config: Config, clock: Clock, health: HealthWatch) -> None:
+    def __init__(self, config: Config, clock: Clock, health: HealthWatch, on_working: Callable[[str], object]) -> None:
+        """``on_working`` hears of channels that work: a test may have shown it, with nothing left to deliver."""
+        self._on_working = on_working
         self._config = config
         self._clock = clock
         self._health = health
@@ -47,6 +52,8 @@ class ProofWatch:
         self._due = self._clock.monotonic() + _LOOK_EVERY_S
         now, within_s = self._clock.now(), self._config.alerts.prove_every_s
         for channel in self._config.channels:
+            if not channel_outcomes.is_failing(channel.name):
+                self._on_working(channel.name)
             if _known_since(channel.name) is None:
                 settings.write(f"known/{channel.name}", str(now))
             if is_unproved(channel.name, within_s, now):

@@ -11,7 +11,7 @@ from bwm.daemon.watch_health import HealthWatch
 from bwm.daemon.watch_proofs import ProofWatch, is_unproved, note_proof
 from bwm.daemon.watchlist import WatchList
 from bwm.daemon.writer import Writer
-from bwm.db import alerts
+from bwm.db import alerts, channel_outcomes
 from bwm.db.alerts import Target
 from bwm.severity import Severity
 from tests.unit.tellers import MovedClock
@@ -31,7 +31,7 @@ def test_a_new_channel_has_a_month_to_show_that_it_works_and_then_the_others_hea
     targets = [Target(channel.name, Severity.INFO) for channel in config.channels]
     writer = Writer(database, WatchList(), targets, clock, 6, lambda: None, lambda told: None)
     health = HealthWatch(database, writer, clock, ["unproved/phone", "unproved/mail"])
-    proofs = ProofWatch(config, clock, health)
+    proofs = ProofWatch(config, clock, health, lambda channel: None)
 
     def pass_days(days: int) -> list[str]:
         clock.pass_to(clock.now() + days * DAY)
@@ -48,6 +48,18 @@ def test_a_new_channel_has_a_month_to_show_that_it_works_and_then_the_others_hea
     assert pass_days(1) == []
     assert pass_days(27) == []
     assert pass_days(1) == ["mail"]
+
+
+def test_a_test_that_the_receiver_took_ends_the_trouble_of_a_channel(database, config):
+    writer = Writer(database, WatchList(), [], MovedClock(NOW), 6, lambda: None, lambda told: None)
+    health = HealthWatch(database, writer, MovedClock(NOW), [])
+    working: list[str] = []
+    channel_outcomes.note("phone", "no such number")
+    ProofWatch(config, MovedClock(NOW), health, working.append).look()
+    assert working == ["mail"]
+    note_proof("phone", NOW)
+    ProofWatch(config, MovedClock(NOW), health, working.append).look()
+    assert working == ["mail", "phone", "mail"]
 
 
 def test_a_clock_that_was_set_back_makes_no_channel_unproved(database, config):
