@@ -107,6 +107,7 @@ class Ingest(Loop):
         self._queue = FeedQueue(self._is_urgent)
         self._unread: dict[bytes, None] = {}  # transactions that the feed showed and nobody has looked at yet
         self._tries = 0  # how often they were looked at in vain
+        self._unsaid: list[FeedMessage] | None = None  # since the database is away, what nobody has been told of yet
         self._due = 0.0  # when to reconcile next, on the monotonic clock
         self._newcomers_due = 0.0
         self._has_backlog = True  # until a look says otherwise
@@ -179,20 +180,33 @@ class Ingest(Loop):
             self._due = 0.0
             rest_s = _ASK_AGAIN_S
             if isinstance(error, DatabaseUnwritable):
-                self._tell_by_heart(messages)
+                rest_s = self._go_on_without_database(messages)
         except WatchListChanged:
             self._keep_suspects()
             self._due = 0.0
+        else:
+            self._unsaid = None
         self._look_at_health()
         return rest_s
 
-    def _tell_by_heart(self, messages: list[FeedMessage]) -> None:
-        """What the database would have been asked and told: when it is back, all that happened is looked at again."""
-        if by_heart := self._parts.by_heart:
-            try:
-                by_heart.hear(messages)
-            except NodeError as error:
-                self._parts.health.begin(_condition(error), str(error))
+    def _go_on_without_database(self, messages: list[FeedMessage]) -> float:
+        """Tell what it would have been asked and told: when it is back, all that happened is looked at again.
+
+        At first only the line may have been cut, and the database, or another bwm that took over meanwhile, may know
+        all of it already. So nothing is told before a second turn was in vain. Returns how long to rest (seconds).
+        """
+        by_heart = self._parts.by_heart
+        if by_heart is None:
+            return _ASK_AGAIN_S
+        if self._unsaid is None:
+            self._unsaid = messages
+            return 0.0
+        try:
+            by_heart.hear([*self._unsaid, *messages])
+        except NodeError as error:
+            self._parts.health.begin(_condition(error), str(error))
+        self._unsaid = []
+        return _ASK_AGAIN_S
 
     def _look_at_health(self) -> None:
         try:

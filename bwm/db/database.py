@@ -29,6 +29,7 @@ _DAMAGE = ("malformed", "not a database")
 
 _PATIENCE_S, _LOOK_AGAIN_S = 5.0, 0.02  # with a file that another process is just making
 
+_REVIVING_S = 0.5  # a server that is there takes some hundredths of a second
 _AWAY_S = 1.0  # that a server which was away just now is not asked for again
 
 _TURN_S = 1.0  # that a thread waits for the others of its process
@@ -199,14 +200,15 @@ class Database:
         """Who finds the server away is told when he needs it.
 
         To try takes seconds with a server that hangs, and peewee lets one thread try after the other. So while one
-        does, and for a moment after he did in vain, nobody else does.
+        does for more than a moment, and for a while after he did in vain, nobody else does.
         """
         if self.path is not None or self._db.in_transaction() or time.monotonic() < self._away_until:
             return
-        if not self._reviving.acquire(blocking=False):
+        if not self._reviving.acquire(timeout=_REVIVING_S):
             return
         try:
-            postgres.revive(self._db)
+            if time.monotonic() >= self._away_until:
+                postgres.revive(self._db)
         except peewee.PeeweeException:
             self._away_until = time.monotonic() + _AWAY_S
         finally:
