@@ -77,9 +77,11 @@ class Line:
         """
         yield from self._read_monitor()
         for _ in range(_MESSAGES_A_TURN):
-            if not _has_come(self._socket):
+            try:
+                parts = _receive(self._socket, zmq.DONTWAIT)
+            except zmq.Again:
                 return
-            yield from self._read_parts(_receive(self._socket))
+            yield from self._read_parts(parts)
 
     def wait(self) -> list[FeedMessage]:
         """What arrives next; nothing when nothing came for half a second.
@@ -114,6 +116,7 @@ class Line:
             topic, counter, message = read_frame(parts, self.topics)
         except Damaged as error:
             self._drop(error)
+            _skip_rest(self._socket)
             return []
         messages = [] if follows(counter, self._counters.get(topic)) else self._read_break(topic, counter)
         self._counters[topic] = counter
@@ -136,14 +139,23 @@ class Line:
             log.warning("feed.malformed", endpoint=self.endpoint, reason=str(error), so_far=self.malformed)
 
 
-def _receive(socket: "zmq.Socket[bytes]") -> list[bytes]:
-    """The parts of the next message. Half of the work of ``socket.recv_multipart()``. Raises zmq.Again."""
-    frame = socket.recv(copy=False)
-    parts = [frame.bytes]
-    while frame.more:
-        frame = socket.recv(copy=False)
-        parts.append(frame.bytes)
-    return parts
+def _receive(socket: "zmq.Socket[bytes]", flags: int = 0) -> list[bytes]:
+    """What should be the three parts of the next message. Raises zmq.Again when none comes.
+
+    A quarter of the work of ``socket.recv_multipart()``, which asks after each part whether another follows. Of a
+    message with fewer parts, parts of the next one are taken; of one with more, some are left: see ``_skip_rest``.
+    """
+    name = socket.recv(flags)
+    try:
+        return [name, socket.recv(), socket.recv()]
+    except zmq.Again:  # it had fewer parts, and no other message has come
+        return [name]
+
+
+def _skip_rest(socket: "zmq.Socket[bytes]") -> None:
+    """After what was no message of the node: have the next part that is received be the first of a message."""
+    while socket.getsockopt(zmq.RCVMORE):
+        socket.recv()
 
 
 def _has_come(socket: "zmq.Socket[bytes]") -> bool:

@@ -273,28 +273,47 @@ def test_lost_messages_are_told_by_the_hole_in_their_topics_numbers(listen, publ
     assert ear.feed.health().gaps == 2
 
 
-def test_malformed_frames_are_counted_and_dropped(listen, publish):
+MALFORMED = [
+    [b"rawtx"],
+    [b"rawtx", b"\x01"],
+    [b"rawtx", b"\x01", b"", b""],
+    [b"rawtx", b"\x01", b"", b"", b"rawtx", b""],
+    [b"rawtxs", b"\x01", number(0)],
+    [b"hashblock", bytes(31), number(0)],
+    [b"sequence", bytes(32) + b"X", number(0)],
+    [b"rawtx", b"\x01", b""],
+]
+
+
+@pytest.mark.parametrize("parts", MALFORMED)
+def test_malformed_messages_are_counted_and_dropped_and_hide_no_loss(listen, publish, parts):
     publisher = publish()
     ear = listen({"rawtx": publisher.endpoint, "hashblock": publisher.endpoint, "sequence": publisher.endpoint})
     publisher.await_subscriptions(3)
-    malformed = [
-        [b"rawtx"],
-        [b"rawtx", b"\x01"],
-        [b"rawtx", b"\x01", number(0), b"", b""],
-        [b"rawtxs", b"\x01", number(0)],
-        [b"hashblock", bytes(31), number(0)],
-        [b"sequence", bytes(32) + b"X", number(0)],
-        [b"rawtx", b"\x01", b""],
-    ]
 
-    for parts in malformed:
-        publisher.say(*parts)
+    publisher.say(b"rawtx", b"\x02", number(0))
+    publisher.say(*parts)
+    publisher.say(b"rawtx", b"\x03", number(1))
+    publisher.say(b"rawtx", b"\x04", number(2))
+
+    ear.wait_for(RawTx(b"\x04"))
+    first, *between, last = ear.heard[1:]
+    assert (first, last) == (RawTx(b"\x02"), RawTx(b"\x04"))
+    assert between in ([RawTx(b"\x03")], [Gap("rawtx")])
+    assert ear.feed.health().malformed == 1
+    assert ear.feed.alive
+
+
+def test_half_a_message_is_dropped_when_nothing_follows(listen, publish):
+    publisher = publish()
+    ear = listen({"rawtx": publisher.endpoint})
+    publisher.await_subscriptions()
+
+    publisher.say(b"rawtx", b"\x01")
+    wait_until(lambda: ear.feed.health().malformed == 1, "half a message")
     publisher.say(b"rawtx", b"\x02", number(0))
 
     ear.wait_for(RawTx(b"\x02"))
-    assert ear.heard == [Connected(publisher.endpoint), RawTx(b"\x02")]
-    assert ear.feed.health().malformed == len(malformed)
-    assert ear.feed.alive
 
 
 def test_a_message_larger_than_any_block_does_not_fill_the_memory(listen, publish, hasty):
