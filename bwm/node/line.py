@@ -15,6 +15,7 @@ log = structlog.get_logger()
 _LARGEST_MESSAGE = 5_000_000  # bytes; a block has at most 4,000,000 (BIP 141)
 _MESSAGES_A_TURN = 1000  # before the monitor is looked at again
 _COMPLAIN_EVERY_S = 60.0
+_LOOK_EVERY_S = 10.0  # at the monitor, while messages come: who hears them is connected
 WAIT_MS = 500
 """How long one may wait for messages before there is something else to look at."""
 
@@ -87,7 +88,8 @@ class Line:
         """What arrives next; nothing when nothing came for half a second.
 
         For who has only this line, while it is connected: to wait for two sockets at once, and to ask whether there is
-        more, costs as much as all else that a message makes. So a line that breaks is noticed a little later.
+        more, costs as much as all else that a message makes. A line that breaks is noticed when nothing comes any more,
+        or when the numbering of what comes breaks.
         """
         try:
             parts = _receive(self._socket)
@@ -98,7 +100,7 @@ class Line:
         return [*self._read_monitor(), *self._read_parts(parts)]
 
     def _read_monitor(self) -> Iterator[FeedMessage]:
-        self._look_at = time.monotonic() + WAIT_MS / 1000
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
         while _has_come(self._monitor):
             event, _ = unpack("=hi", self._monitor.recv_multipart()[0])  # zmq_socket_monitor(3)
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

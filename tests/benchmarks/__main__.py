@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--chain", type=int, default=150, metavar="N", help="full blocks to catch up with (150)")
     made.add_argument("--triggers", type=int, default=1_000_000, metavar="N", help="added from a file (1,000,000)")
     made.add_argument("--alerts", type=int, default=1_000, metavar="N", help="told at once (1,000)")
-    made.add_argument("--seconds", type=int, default=30, metavar="N", help="of ten transactions each (30)")
+    made.add_argument("--seconds", type=int, default=20, metavar="N", help="of ten transactions each (20)")
     return made
 
 
