@@ -50,6 +50,15 @@ def open_channel(settings: ChannelSettings) -> Channel:
     return kind_of(settings).open_channel(settings)
 
 
+def why_refused(settings: ChannelSettings) -> str | None:
+    """Why the daemon would not start with such a channel; None when it would. Touches nothing."""
+    try:
+        open_channel(settings).close()
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
 def check(settings: ChannelSettings) -> Sequence[str]:
     """What is wrong with the settings, a sentence each. Raises ConfigError for an unknown kind."""
     wrong = list(kind_of(settings).check(settings))

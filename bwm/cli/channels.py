@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from bwm.actions.alert import reader_of
-from bwm.channels import KINDS, check, open_channel
+from bwm.channels import KINDS, check, open_channel, why_refused
 from bwm.channels.channel import Message
 from bwm.cli import config_file, output
+from bwm.cli.confirm import confirm, yes_option
 from bwm.cli.session import Session, pass_session, refuse_stranger
-from bwm.cli.vaults import confirm, yes_option
 from bwm.cli.words import line_of_stdin, no_empty_word, reading
 from bwm.clock import SystemClock, rfc3339
 from bwm.config import Config, find_file, user_file
@@ -212,7 +212,7 @@ def list_channels(session: Session, as_json: bool) -> None:
                 channel["kind"],
                 ", ".join(channel["people"]),
                 channel["min_severity"],
-                "ok" if channel["healthy"] else "FAILING, see `bwm alerts`",
+                "ok" if channel["healthy"] else "FAILING, see `bwm doctor`",
                 channel["last_delivered_at"] or "never",
             )
             for channel in described
@@ -233,7 +233,7 @@ def _described(channel: ChannelConfig) -> dict[str, Any]:
         "redact": list(channel.redact),
         "path": str(channel.path) if channel.path else None,
         "tor": channel.proxy is not None,
-        "healthy": not channel_outcomes.is_failing(channel.name),
+        "healthy": why_refused(channel) is None and not channel_outcomes.is_failing(channel.name),
         "last_delivered_at": None if delivered_at is None else rfc3339(delivered_at),
     }
 
@@ -245,7 +245,7 @@ def _described(channel: ChannelConfig) -> dict[str, Any]:
 def remove_channel(session: Session, name: str, yes: bool) -> None:
     """Remove a channel from the configuration.
 
-    Asks first when a person is there to answer.
+    Asks first; where nobody can be asked, nothing is done without --yes.
 
     \b
     Example:

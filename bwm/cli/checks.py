@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from bwm.chain.network import network as network_of
 from bwm.channels import check as check_channel
 from bwm.config import Config
+from bwm.daemon import keepsake
 from bwm.daemon.connect import endpoints_of
 from bwm.daemon.lock import is_held
 from bwm.daemon.open_response import open_steps, sealer_of
 from bwm.daemon.watch_proofs import is_unproved
 from bwm.db import channel_outcomes
 from bwm.db import responses as stored
-from bwm.errors import ChannelError, ConfigError, NodeError, NodeForbidden, NodeRefused, WrongNetwork
+from bwm.errors import ChannelError, ConfigError, DatabaseTrouble, NodeError, NodeForbidden, NodeRefused, WrongNetwork
 from bwm.node.advice import WATCHING_CALLS, Finding, feed_findings
 from bwm.node.answers import NodeInfo
 from bwm.node.bitcoind import Bitcoind
@@ -185,6 +186,17 @@ def channels(config: Config) -> Iterator[Check]:
             yield Check(name, FAIL, "; ".join(wrong), ("correct it in the configuration, or remove and add it",))
         else:
             yield Check(name, OK, f"{channel.kind}, reaches {', '.join(channel.people) or 'nobody by name'}")
+
+
+def database(config: Config, now: int) -> Check:
+    """Whether it is the one that bwm worked with. Call inside a database connection."""
+    try:
+        older = keepsake.look_back(config.state_dir, config.network, now)
+    except DatabaseTrouble as error:
+        return Check("database", FAIL, str(error))
+    if older:
+        return Check("database", WARN, older.reason)
+    return Check("database", OK, "whole")
 
 
 def deliveries(config: Config, now: int) -> Iterator[Check]:

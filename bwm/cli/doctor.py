@@ -79,7 +79,7 @@ def _of_database(session: Session, config: Config) -> Iterator[Check]:
         return  # nothing was ever started, and to look must not make a database
     try:
         with session.database(config):
-            yield Check("database", OK, "whole")
+            yield checks.database(config, SystemClock().now())
             yield from checks.deliveries(config, SystemClock().now())
             yield from checks.responses(config)
     except BwmError as error:

@@ -7,10 +7,10 @@ import click
 from bwm.chain.address import script_of_address
 from bwm.chain.network import network as network_of
 from bwm.cli import output
+from bwm.cli.confirm import confirm, yes_option
 from bwm.cli.events import in_words
 from bwm.cli.guardian_answer import answer, sight, take_stock
 from bwm.cli.session import Session, pass_session
-from bwm.cli.vaults import confirm, yes_option
 from bwm.cli.words import no_empty_word
 from bwm.clock import SystemClock
 from bwm.daemon.connect import connect
@@ -195,7 +195,7 @@ def remove_guardian(session: Session, name: str, retire_locked: bool, yes: bool)
     """Stop watching a guardian; its history stays.
 
     A locked guardian is not removed: unlock it first. If its key is lost for good, --retire-locked removes it all the
-    same, and that is told on every channel. Asks first when a person is there to answer.
+    same, and that is told on every channel. Asks first; where nobody can be asked, nothing is done without --yes.
 
     \b
     Examples:

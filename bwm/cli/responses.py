@@ -6,6 +6,7 @@ import click
 
 from bwm.chain.network import network as network_of
 from bwm.cli import output
+from bwm.cli.confirm import confirm, yes_option
 from bwm.cli.session import Session, pass_session
 from bwm.cli.words import reading
 from bwm.clock import SystemClock
@@ -177,9 +178,13 @@ def _lock_row(lock: dict[str, Any]) -> tuple[Any, ...]:
 
 @click.command("remove-response")
 @click.argument("name")
+@yes_option
 @pass_session
-def remove_response(session: Session, name: str) -> None:
+def remove_response(session: Session, name: str, yes: bool) -> None:
     """Forget what was signed in advance.
+
+    Of a response the transactions are gone then, so it asks first; where nobody can be asked, nothing is done without
+    --yes.
 
     \b
     Examples:
@@ -189,6 +194,8 @@ def remove_response(session: Session, name: str) -> None:
     config = session.config()
     with session.database(config) as database:
         if "/" in name:
+            responses.find(name)
+            confirm(f"Forget the transactions of response {name}?", yes)
             forget(config, database, name, SystemClock().now())
         else:
             with database.transaction():

@@ -62,7 +62,7 @@ def _show(facts: dict[str, Any], clear: bool) -> None:
     for gap in facts["not_covered"]:
         click.echo(f"- {output.printable(gap)}")
     for channel in facts["channels"]:
-        state = "FAILING, see `bwm alerts`" if not channel["healthy"] else "ok" if channel["proved"] else "NOT PROVED"
+        state = "FAILING, see `bwm doctor`" if not channel["healthy"] else "ok" if channel["proved"] else "NOT PROVED"
         click.echo(f"channel {channel['name']}: {state}; last delivered: {channel['last_delivered_at'] or 'never'}")
     if not facts["channels"]:
         output.note(output.NO_CHANNEL)

@@ -1,15 +1,15 @@
 """The commands that keep bwm's own data."""
 
-import sys
 from pathlib import Path
 
 import click
 
+from bwm.cli.confirm import confirm, yes_option
 from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.daemon.lock import Lock, is_held
 from bwm.db.backup import back_up, database_file
 from bwm.db.backup import restore as restore_backup
-from bwm.errors import BwmError, UsageError
+from bwm.errors import BwmError
 
 
 @click.command()
@@ -32,7 +32,7 @@ def backup(session: Session, file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @pass_session
 def restore(session: Session, file: Path, yes: bool) -> None:
     """Put a backup in the place of the database.
@@ -52,17 +52,10 @@ def restore(session: Session, file: Path, yes: bool) -> None:
     lock = Lock(config.state_dir)
     try:
         path = database_file(config.database_url)
-        if path.exists() and not yes:
-            _confirm(f"Replace {path} by {file}? The present one is kept.")
+        if path.exists():
+            confirm(f"Replace {path} by {file}? The present one is kept.", yes)
         aside = restore_backup(file, path, config.network)
     finally:
         lock.release()
     click.echo(f"{file} was restored." + (f" What was there before is {aside}." if aside else ""))
     click.echo("Now start the daemon, and compare `bwm list-vaults` with your own list.")
-
-
-def _confirm(question: str) -> None:
-    """Ask a person. Raises UsageError where nobody can answer: it is too much to be done without a word."""
-    if not sys.stdin.isatty():
-        raise UsageError("A database is there already, and nobody can be asked: nothing was changed. Give --yes.")
-    click.confirm(question, abort=True, err=True)

@@ -1,7 +1,6 @@
 """The commands about vaults."""
 
 import gc
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 from bwm.chain.network import Network
 from bwm.chain.network import network as network_of
 from bwm.cli import output
+from bwm.cli.confirm import confirm, yes_option
 from bwm.cli.events import in_words
 from bwm.cli.import_file import read_vaults
 from bwm.cli.session import Session, pass_session
@@ -34,7 +34,6 @@ final_depth_option = click.option(
     "--final-depth", type=click.IntRange(1, 10_000), metavar="BLOCKS", help="When a transaction counts as final."
 )
 tags_option = partial(click.option, "--tag", "tags", multiple=True, callback=no_empty_word, metavar="WORD")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.command("add-vault")
@@ -251,7 +250,7 @@ def show_vault(session: Session, name: str, as_json: bool) -> None:
 def remove_vault(session: Session, name: str, yes: bool) -> None:
     """Stop watching a vault; its history stays.
 
-    Asks first when a person is there to answer.
+    Asks first; where nobody can be asked, nothing is done without --yes.
 
     \b
     Example:
@@ -288,12 +287,6 @@ def rescan(session: Session, name: str, first: str) -> None:
         with database.transaction():
             vaults.rescan(name, height)
     click.echo(f"The chain is read again for vault {name}, from block {height} on, as soon as the daemon runs.")
-
-
-def confirm(question: str, yes: bool) -> None:
-    """Ask a person. A script is not asked: it said what it wants."""
-    if not yes and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
 
 
 def _triggers_in_short(triggers: list[dict[str, Any]]) -> str:

@@ -54,6 +54,15 @@ def read(state_dir: Path) -> Keepsake | None:
         return None
 
 
+def look_back(state_dir: Path, network: str, now: int) -> Event | None:
+    """What the next start would say of the open database; None when it goes on from what was noted.
+
+    Raises DatabaseTrouble where it would refuse it. Call inside a database connection.
+    """
+    noted = read(state_dir)  # first: what a running daemon adds meanwhile makes the database later, and never older
+    return compare(noted, of_database(), state_dir, network, now)
+
+
 def write(state_dir: Path, keepsake: Keepsake) -> None:
     """Note it, whole or not at all. Raises OSError."""
     part = state_dir / f"{NAME}.part"

@@ -285,8 +285,9 @@ def _what_to_do(about: Event, latest: Event, telling: Telling, reader: Reader) -
         advice = ADVICE.get(latest.kind) or ADVICE.get(about.kind) or ADVICE.get(about.kind.partition(".")[0])
         if advice:
             lines.append(_Line(say(advice)))
-    answer = telling.answer_code or telling.alert_id
-    lines.append(_Line(say("To stop the repeats: bwm ack {answer}", answer=answer)))
+    if about.kind != health.STOPPED:  # in no database, so that nobody can answer it
+        answer = telling.answer_code or telling.alert_id
+        lines.append(_Line(say("To stop the repeats: bwm ack {answer}", answer=answer)))
     return lines
 
 

@@ -48,7 +48,7 @@ def test_a_guardian_from_its_making_to_its_end(tower, call, cast):
     wait_until(lambda: call("GET", f"/v1/guardians/{name}").json["state"] == "locked", "the lock")
 
     assert_problem(call("DELETE", f"/v1/guardians/{name}"), 409)  # nobody takes a lock away from afar
-    tower.bwm("remove-guardian", name, "--retire-locked")
+    tower.bwm("remove-guardian", name, "--yes", "--retire-locked")
     for method in ("GET", "DELETE"):
         assert_problem(call(method, f"/v1/guardians/{name}"), 404)
 

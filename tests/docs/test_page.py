@@ -40,3 +40,11 @@ def test_every_file_that_is_named_is_there():
     named = set(re.findall(rf"(?<![\w/.~@-])((?:{'|'.join(folders)})/[\w./@-]*[\w/])", TEXT))
     assert "systemd/bwm@.service" in named
     assert [name for name in named if not (ROOT / name).exists() and name not in MADE_WHEN_NEEDED] == []
+
+
+def test_every_table_has_a_head_and_every_heading_stands_alone():
+    """Else a page shows the rows as text, or the heading as a row."""
+    page = re.sub(r"^( *)```.*?^\1```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^ *\|.*\|\s*?\n)+", page, re.MULTILINE):
+        assert re.match(r" *\|.*\n *\|[-|]+\|\s*\n", table), table.splitlines()[0]
+    assert re.findall(r"^[^\n]+\n#+ .*$", page, re.MULTILINE) == []

@@ -36,7 +36,8 @@ def test_a_guardian_is_added_listed_shown_and_removed(node, bwm):
     assert address in bwm("show-guardian", "family").stdout
     assert "unlocked" in bwm("list-guardians").stdout
     assert "already" in bwm("add-guardian", "family", address, exit_code=2).stderr
-    bwm("remove-guardian", "family")
+    bwm("remove-guardian", "family", exit_code=2)  # nobody says yes
+    bwm("remove-guardian", "family", "--yes")
     assert bwm.json("list-guardians") == []
     assert [(one["kind"], one["severity"]) for one in bwm.alerts()] == [("guardian.removed", "warning")]
     for command in ("show-guardian", "remove-guardian", "guardian-state"):
@@ -53,7 +54,7 @@ def test_a_signers_script_is_told_by_the_exit_code(node, bwm):
     assert state_code(bwm, exit_code=3).stdout.startswith("locked")
     bwm.stop()
     assert state_code(bwm, exit_code=3).stdout.startswith("locked")
-    assert "only when unlocked" in bwm("remove-guardian", "family", exit_code=2).stderr
+    assert "only when unlocked" in bwm("remove-guardian", "family", "--yes", exit_code=2).stderr
     assert len(bwm.json("list-guardians")) == 1
 
 
@@ -70,7 +71,7 @@ def test_what_cannot_be_a_guardian_is_refused(node, bwm):
     address, coin = unlocked_guardian(node)
     bwm("add-vault", "cold", "--address", address)
     assert "belongs to a vault" in bwm("add-guardian", "family", address, exit_code=2).stderr
-    bwm("remove-vault", "cold")
+    bwm("remove-vault", "cold", "--yes")
     signal(node, coin, address, b"guardv1.Lock=true#2")
     node.mine()
     assert "--accept-locked" in bwm("add-guardian", "family", address, exit_code=2).stderr

@@ -258,7 +258,7 @@ def test_a_signal_box_is_signed_by_a_wallet_and_watched_until_it_is_used(stage, 
     assert "not above 3" in bwm("guardian-signal", "boxed", "--lock", "--nonce", 3, "--feerate", 5).stderr
     late = bwm("add-response", "--guardian", "boxed", *files[4:], exit_code=2)
     assert "has said lock 2" in late.stderr
-    bwm("remove-response", locks[0]["name"])
+    bwm("remove-response", locks[0]["name"], "--yes")
     assert len(bwm.json("list-responses")) == 2
 
 
@@ -268,8 +268,8 @@ def test_a_locked_guardian_is_removed_only_by_retiring_it_and_that_is_told(stage
     wait_until(lambda: stage.state("lost") == "locked(2)", "the lock")
     stage.node.send(actor.signer.signal(actor.coins.pop(), "unlock 3"))
     wait_until(lambda: stage.state("lost") == "locked(2) pending 3", "the unlock")
-    assert "only when unlocked" in stage.bwm("remove-guardian", "lost", exit_code=2).stderr
-    stage.bwm("remove-guardian", "lost", "--retire-locked")
+    assert "only when unlocked" in stage.bwm("remove-guardian", "lost", "--yes", exit_code=2).stderr
+    stage.bwm("remove-guardian", "lost", "--yes", "--retire-locked")
     assert "lost" not in {guardian["name"] for guardian in stage.bwm.json("list-guardians")}
     alert = stage.bwm.wait_for_alert(guardian="lost", kind="guardian.retired")
     assert alert["severity"] == "critical"
@@ -283,7 +283,7 @@ def test_a_theft_that_a_removed_guardian_was_told_of_is_told_again_to_one_of_the
     draft = Draft([(coin, FINAL)], [(coin.sats - FEE, script_of(stage.node, thief))])
     txid = stage.node.send(actor.signer.sign(draft).hex())
     first = stage.bwm.wait_for_event("guardian.seen", txid=txid)
-    stage.bwm("remove-guardian", "anew")
+    stage.bwm("remove-guardian", "anew", "--yes")
 
     stage.register([actor])
 

@@ -429,7 +429,7 @@ def test_the_response_after_one_that_was_removed_is_told_like_any(tower, node):
     node.mine(6)
     before = tower.turn(3)
     assert "buried" in before
-    tower.bwm("remove-response", "cold/safe")
+    tower.bwm("remove-response", "cold/safe", "--yes")
 
     tower.vault = fund(node, safe=tower.vault.safe)
     protect(tower.bwm, tower.vault, [tower.vault.response(rate) for rate in RATES], name="spare")

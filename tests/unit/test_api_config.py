@@ -118,3 +118,4 @@ def test_the_snippet_for_tor_leads_to_the_socket_that_it_names():
     snippet = Path(__file__).parents[2] / "contrib" / "tor" / "torrc.snippet"
     lines = snippet.read_text().splitlines()
     assert leads_here(lines, Path("/var/lib/tor/bwm"), Listen(path=Path("/run/bwm-api/socket")))
+    assert "#   RuntimeDirectory=bwm-api" in lines  # the service itself cannot write in /run

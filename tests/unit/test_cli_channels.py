@@ -111,18 +111,18 @@ def test_a_change_that_makes_no_configuration_names_its_line(bwm, file):
 
 def test_a_removed_channel_leaves_neither_section_nor_secret(bwm, file):
     bwm("add-channel", "phone", stdin=URL)
-    bwm("remove-channel", "phone")
+    bwm("remove-channel", "phone", "--yes")
     assert file.read_text().strip() == CONFIG.strip()
     assert not (file.parent / "channels" / "phone").exists()
-    bwm("remove-channel", "log")
+    bwm("remove-channel", "log", "--yes")
     assert load(file).channels == ()
-    assert "There is no channel 'log'" in bwm("remove-channel", "log", exit_code=2).stderr
+    assert "There is no channel 'log'" in bwm("remove-channel", "log", "--yes", exit_code=2).stderr
 
 
 def test_a_channel_stays_where_the_database_cannot_be_told_that_it_goes(bwm, file, tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "bwm.sqlite").write_bytes(b"this is no database" * 100)
-    bwm("remove-channel", "log", exit_code=1)
+    bwm("remove-channel", "log", "--yes", exit_code=1)
     assert file.read_text() == CONFIG
 
 
@@ -131,7 +131,7 @@ def test_two_configurations_in_one_folder_keep_their_secrets_apart(bwm, file, tm
     other.write_text(CONFIG)
     other.chmod(0o600)
     bwm("add-channel", "phone", stdin=f"{URL}\n")
-    for command, stdin in ("add-channel", "json://127.0.0.1:9/other\n"), ("remove-channel", ""):
+    for command, stdin in ("add-channel", "json://127.0.0.1:9/other\n"), ("remove-channel", "y\n"):
         done = CliRunner().invoke(main, ["--config", str(other), command, "phone"], input=stdin)
         assert done.exit_code == 0
         assert [channel.url.reveal() for channel in load(file).channels if channel.url] == [URL]

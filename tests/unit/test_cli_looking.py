@@ -1,0 +1,153 @@
+"""What a person and a script are shown of a bwm that does not run, and what is asked before something is gone."""
+
+import json
+import os
+import pty
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from fcntl import ioctl
+from pathlib import Path
+from struct import pack
+from termios import TIOCSWINSZ
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bwm.cli import output
+from bwm.cli.main import main
+from bwm.daemon import keepsake
+from bwm.daemon.keepsake import Keepsake
+from bwm.db.database import Database
+
+CONFIG = """\
+network = "regtest"
+state_dir = "{state_dir}"
+
+[node]
+rpc = "http://127.0.0.1:1"
+user = "nobody"
+password = "none"
+
+[[channel]]
+name = "log"
+kind = "{kind}"
+path = "alerts.jsonl"
+"""
+TIME = "2026-11-22T11:26:17Z"
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "bwm.toml"
+    path.touch(0o600)
+    path.write_text(CONFIG.format(state_dir=tmp_path / "state", kind="file"))
+    return path
+
+
+@pytest.fixture
+def bwm(file):
+    def run(*arguments: str, stdin: str = "", exit_code: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["--config", str(file), *arguments], input=stdin)
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return run
+
+
+def checks(bwm) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in json.loads(bwm("doctor", "--json", exit_code=1).stdout)}
+
+
+@pytest.mark.parametrize("answer", ["", "n\n"])
+def test_nothing_is_removed_where_nobody_says_yes(bwm, file, answer):
+    before = file.read_text()
+    assert "give --yes" in bwm("remove-channel", "log", stdin=answer, exit_code=2).stderr
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(("arguments", "answer"), [(["--yes"], ""), ([], "y\n")])
+def test_a_yes_removes(bwm, file, arguments, answer):
+    bwm("remove-channel", "log", *arguments, stdin=answer)
+    assert "[[channel]]" not in file.read_text()
+
+
+def test_a_lost_database_is_told_before_the_daemon_refuses_it(bwm, tmp_path):
+    bwm("list-vaults")
+    assert checks(bwm)["database"]["verdict"] == "ok"
+    keepsake.write(tmp_path / "state", Keepsake("b" * 32, generation=7, triggers=3, last_event=40, seen_at=1))
+    database = checks(bwm)["database"]
+    assert database["verdict"] == "fail"
+    assert "3 triggers here: it was lost" in database["words"]
+    assert any("it was lost" in gap for gap in json.loads(bwm("status", "--json").stdout)["not_covered"])
+
+
+def test_an_older_database_is_told_before_the_daemon_starts_on_it(bwm, tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/state/bwm.sqlite", "regtest")
+    with database.connection():
+        keepsake.write(tmp_path / "state", replace(keepsake.of_database(), last_event=40))
+    database = checks(bwm)["database"]
+    assert database["verdict"] == "warn"
+    assert "the database is a backup" in database["words"]
+
+
+def test_a_channel_with_which_the_daemon_would_not_start_is_not_called_healthy(bwm, file):
+    assert json.loads(bwm("status", "--json").stdout)["channels"][0]["healthy"]
+    file.write_text(file.read_text().replace('"file"', '"pigeon"'))
+    status = json.loads(bwm("status", "--json").stdout)
+    assert not status["channels"][0]["healthy"]
+    assert any("unknown kind 'pigeon'" in gap for gap in status["not_covered"])
+    assert "bwm doctor" in bwm("status").stdout
+    assert not json.loads(bwm("list-channels", "--json").stdout)[0]["healthy"]
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch):
+    """Have a function print to a terminal of so many columns; the lines that are seen there."""
+
+    def seen(columns: int, show) -> list[str]:
+        terminal, ours = pty.openpty()
+        ioctl(ours, TIOCSWINSZ, pack("HHHH", 24, columns, 0, 0))
+        with os.fdopen(ours, "w") as stream, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setenv("COLUMNS", str(columns))
+            patch.setenv("TERM", "dumb")
+            show()
+        shown = b""
+        with suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as screen:  # EIO is the end of what was shown
+            while chunk := screen.read(4096):
+                shown += chunk
+        return shown.decode().splitlines()
+
+    return seen
+
+
+ALERTS = [
+    ("lo4cl5itkf", "acknowledged", "emergency", TIME, "Coins are being moved: vault cold", "log: delivered"),
+    ("xo4cl5itkf", "open", "critical", TIME, "The node does not answer", "log: delivered, phone: pending"),
+]
+
+
+def test_on_80_columns_ids_and_times_are_whole_and_sentences_are_folded(on_a_terminal):
+    heads = ("alert", "state", "severity", "since", "what", "told")
+    lines = on_a_terminal(80, lambda: output.table(heads, ALERTS))
+    for row in ALERTS:
+        [line] = [line for line in lines if row[0] in line]
+        assert all(cell in line for cell in row[:4])
+    assert max(map(len, lines)) <= 80
+    assert {"being", "moved:", "delivered,", "pending"} <= set(" ".join(lines).split())
+
+
+def test_where_a_time_has_no_room_it_is_folded_between_day_and_hour(on_a_terminal):
+    row = (
+        "cold/to-safety",
+        "vault cold",
+        "5 50 500",
+        "no",
+        "unproven",
+        "its signatures hold, and it can be sent",
+        TIME,
+    )
+    heads = ("response", "of", "sat/vB", "armed", "state", "why", "checked")
+    lines = on_a_terminal(80, lambda: output.table(heads, [row]))
+    assert {"2026-11-22", "11:26:17Z"} <= set(" ".join(lines).split())
