@@ -17,7 +17,7 @@ PACKAGE = ROOT / "bwm"
 
 GROUND = (
     "errors clock secret severity toml config config_alerts config_api config_channels config_node config_policies "
-    "language lean logs seal"
+    "language lean logs outlet seal"
 )
 PURE = (
     "chain watch guardian event order hold answer drill check_in policy health plan plan_guardian plan_policies "
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "severity": "",
     "lean": "",
     "logs": "lean",
+    "outlet": "",
     "language": "",
     "toml": "errors secret",
     "config": "chain policy config_alerts config_api config_channels config_node config_policies errors secret toml",

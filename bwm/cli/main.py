@@ -1,6 +1,7 @@
 """The command ``bwm``: its options, its help, and how it ends."""
 
 import logging
+import sys
 import traceback
 from importlib import import_module
 from itertools import groupby
@@ -96,7 +97,11 @@ def main(ctx: click.Context, config: Path | None, network: str | None, debug: bo
       $ bwm run                      or: systemctl enable --now bwm
     """
     from bwm import logs
+    from bwm.outlet import outlet
 
-    usual = logging.INFO if ctx.invoked_subcommand == "run" else logging.WARNING
+    is_daemon = ctx.invoked_subcommand == "run"
+    if is_daemon:
+        sys.stderr = outlet(sys.stderr)  # for all that it says, and not only for its log
+    usual = logging.INFO if is_daemon else logging.WARNING
     logs.set_up(logging.DEBUG if debug else usual)
     ctx.obj = Session(config, network)

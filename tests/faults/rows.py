@@ -12,6 +12,7 @@ ROWS = {
     "P6": "stopped for ten minutes, then continued",
     "P7": "out of memory",
     "P8": "something ends it after each start",
+    "P9": "nobody reads its log",
     "N1": "the node restarts",
     "N2": "the node cannot be reached while 50 blocks pass",
     "N3": "the node warms up",

@@ -1,8 +1,10 @@
 """P: the process is killed, stopped, starved, doubled."""
 
+import os
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from bwm.daemon.starts import Starts
@@ -133,6 +135,28 @@ def test_p8_a_daemon_that_something_ends_after_each_start_says_so(node, behind, 
     assert len(bwm.delivered(kind="node.stopped")) == 1
     bwm.stop()
     assert Starts(bwm.state_dir).note(int(time.time())) is None, "an end that was asked for did not begin anew"
+
+
+def test_p9_a_log_that_nobody_reads_holds_nothing_up(node, cold, coin, thief, hold):
+    """A pipe whose reader hangs, as a journal may; all that was said is there when it reads again."""
+    cold.log = cold.home / "pipe"
+    os.mkfifo(cold.log)
+    reader = os.open(cold.log, os.O_RDWR | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(reader, b"." * 4096)
+    cold.start()
+    theft = node.spend(coin, thief)
+    node.mine()
+    found(cold, theft)
+    hold(cold, theft)
+
+    os.read(reader, 1 << 20)
+    cold.stop()
+    said = os.read(reader, 1 << 20)
+    os.close(reader)
+    assert said.index(b"kind=trigger.confirmed") < said.index(b"event=bwm.stopped")
+    assert b"lines_dropped" not in said
 
 
 def test_a11_a_daemon_killed_after_the_receiver_took_it_repeats_once_and_says_so(
