@@ -77,4 +77,5 @@ ENTRIES = (
     Entry("Upkeep", "revoke-token", "tokens", "Have a token open nothing any more."),
     Entry("Upkeep", "backup", "upkeep", "Copy the database, also while the daemon runs."),
     Entry("Upkeep", "restore", "upkeep", "Put a backup in the place of the database."),
+    Entry("Upkeep", "export", "export", "Write vaults, guardians, alerts and journal as JSON."),
 )

@@ -124,8 +124,14 @@ def _with_capital(text: str) -> str:
 
 def _headline(about: Event, latest: Event) -> Event:
     """The latest step where it says how the matter stands, else what the alert is about."""
+    if latest.kind not in TITLES or latest.kind in _BY_THE_WAY:
+        return about
     is_only_a_transaction = latest.kind.startswith("guardian.") and latest.kind in WHAT and latest.kind in _FOLLOWED
-    return about if latest.kind not in TITLES or (is_only_a_transaction and about.kind not in _FOLLOWED) else latest
+    return about if is_only_a_transaction and about.kind not in _FOLLOWED else latest
+
+
+_BY_THE_WAY = frozenset(("hook.failed", "webhook.failed", "plugin.failed", "policy.failed"))
+"""What bwm failed to do about a matter says nothing of how that stands: a theft stays a theft in the headline."""
 
 
 _FOLLOWED = frozenset(

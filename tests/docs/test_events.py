@@ -3,7 +3,7 @@
 import re
 
 from bwm.event import Event
-from bwm.policy.kinds import every_kind
+from bwm.policy.kinds import UNTOLD, every_kind
 from bwm.wording import Telling, tell
 from tests.docs import kinds
 from tests.docs.readme import TEXT, blocks, rows, section
@@ -28,6 +28,10 @@ def test_every_kind_is_described_and_no_other():
 def test_every_kind_has_the_severity_that_the_readme_says():
     in_code = kinds.with_severity()
     assert {kind: severity for kind, severity in described().items() if kind in in_code} == in_code
+
+
+def test_what_stays_in_the_journal_is_what_check_policies_says():
+    assert {kind for kind, severity in described().items() if severity == "not told"} == set(UNTOLD)
 
 
 def test_no_kind_is_named_in_passing_that_there_is_not():

@@ -50,13 +50,16 @@ def printed(node, make_bwm, receiver):
     node.spend(coin, node.new_address(wallet="thief"))
     bwm.wait_for_alert(kind="trigger.seen")
     receiver.wait_for(text="being moved")
-    return {
+    shown = {
         **{name: bwm.json(name) for name in DOCUMENTS},
         "show-guardian": bwm.json("show-guardian", "family"),
         "alerts": bwm.alerts()[-1],
         "events": bwm.json_lines("events")[-1],
         "file": bwm.delivered()[-1],
     }
+    bwm.stop()  # what is read twice now is the same
+    lists = {name: bwm.json_lines(name) for name in ("alerts", "events")}
+    return shown | {"export": json.loads(bwm("export").stdout), "of lists": lists}
 
 
 def test_the_json_of_the_readme_is_what_is_printed(printed):
@@ -64,3 +67,7 @@ def test_the_json_of_the_readme_is_what_is_printed(printed):
         assert_alike(shown(f"`bwm {name} --json`"), printed[name])
     assert_alike(json.loads(blocks("json", section("Events"))[0]), printed["events"])
     assert_alike(shown("A line of a `file` channel"), printed["file"])
+    assert_alike(shown("`bwm export`"), printed["export"])
+    assert {name: printed["export"][name] for name in ("alerts", "events")} == printed["of lists"]
+    assert [vault["name"] for vault in printed["export"]["vaults"]] == ["cold"]
+    assert [guardian["name"] for guardian in printed["export"]["guardians"]] == ["family"]

@@ -101,6 +101,19 @@ def test_a_channel_with_which_the_daemon_would_not_start_is_not_called_healthy(b
     assert not json.loads(bwm("list-channels", "--json").stdout)[0]["healthy"]
 
 
+def test_an_export_is_one_document_in_a_private_file_that_is_never_written_over(bwm, tmp_path):
+    file = tmp_path / "export.json"
+    assert "export.json" in bwm("export", str(file)).stdout
+    assert file.stat().st_mode & 0o077 == 0
+    lists = ["vaults", "guardians", "alerts", "events"]
+    assert list(json.loads(file.read_text())) == ["network", "version", "at", *lists]
+    before = file.read_text()
+    assert "was not touched" in bwm("export", str(file), exit_code=2).stderr
+    assert file.read_text() == before
+    assert "Nothing was left" in bwm("export", str(tmp_path / "nowhere" / "x"), exit_code=1).stderr
+    assert "Nothing was left" in bwm("export", "/dev/full/x", exit_code=1).stderr
+
+
 @pytest.fixture
 def on_a_terminal(monkeypatch):
     """Have a function print to a terminal of so many columns; the lines that are seen there."""

@@ -369,3 +369,12 @@ def test_nobody_is_asked_to_acknowledge_what_no_database_knows():
     told = tell(event := health.stopped("the disk is full", "main", 0), event, Telling("abcdef", 0))
     assert "the disk is full" in told.body
     assert "bwm ack" not in told.body
+
+
+@pytest.mark.parametrize("kind", ["hook.failed", "webhook.failed", "plugin.failed", "policy.failed"])
+def test_a_theft_keeps_its_headline_when_something_about_it_fails(kind):
+    failed = replace(SEEN, kind=kind, reason="siren ended with 7", seq=2)
+    told = tell(SEEN, failed, TELLING)
+    assert told.title == "Coins are being moved: vault cold"
+    assert f"Now: {title(replace(failed, vault=None))}." in told.body
+    assert title(failed) == tell(failed, failed, TELLING).title
