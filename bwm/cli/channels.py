@@ -245,7 +245,7 @@ def _described(channel: ChannelConfig) -> dict[str, Any]:
 def remove_channel(session: Session, name: str, yes: bool) -> None:
     """Remove a channel from the configuration.
 
-    Asks first; where nobody can be asked, nothing is done without --yes.
+    Asks first when a person is there to answer.
 
     \b
     Example:

@@ -195,7 +195,7 @@ def remove_guardian(session: Session, name: str, retire_locked: bool, yes: bool)
     """Stop watching a guardian; its history stays.
 
     A locked guardian is not removed: unlock it first. If its key is lost for good, --retire-locked removes it all the
-    same, and that is told on every channel. Asks first; where nobody can be asked, nothing is done without --yes.
+    same, and that is told on every channel. Asks first when a person is there to answer.
 
     \b
     Examples:

@@ -183,8 +183,7 @@ def _lock_row(lock: dict[str, Any]) -> tuple[Any, ...]:
 def remove_response(session: Session, name: str, yes: bool) -> None:
     """Forget what was signed in advance.
 
-    Of a response the transactions are gone then, so it asks first; where nobody can be asked, nothing is done without
-    --yes.
+    Of a response the transactions are gone then, so it asks first when a person is there to answer.
 
     \b
     Examples:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bwm.cli.confirm import confirm, yes_option
+from bwm.cli.confirm import confirm_surely, yes_option
 from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.daemon.lock import Lock, is_held
 from bwm.db.backup import back_up, database_file
@@ -53,7 +53,7 @@ def restore(session: Session, file: Path, yes: bool) -> None:
     try:
         path = database_file(config.database_url)
         if path.exists():
-            confirm(f"Replace {path} by {file}? The present one is kept.", yes)
+            confirm_surely(f"Replace {path} by {file}? The present one is kept.", yes)
         aside = restore_backup(file, path, config.network)
     finally:
         lock.release()

@@ -250,7 +250,7 @@ def show_vault(session: Session, name: str, as_json: bool) -> None:
 def remove_vault(session: Session, name: str, yes: bool) -> None:
     """Stop watching a vault; its history stays.
 
-    Asks first; where nobody can be asked, nothing is done without --yes.
+    Asks first when a person is there to answer.
 
     \b
     Example:

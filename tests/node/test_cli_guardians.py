@@ -36,8 +36,7 @@ def test_a_guardian_is_added_listed_shown_and_removed(node, bwm):
     assert address in bwm("show-guardian", "family").stdout
     assert "unlocked" in bwm("list-guardians").stdout
     assert "already" in bwm("add-guardian", "family", address, exit_code=2).stderr
-    bwm("remove-guardian", "family", exit_code=2)  # nobody says yes
-    bwm("remove-guardian", "family", "--yes")
+    bwm("remove-guardian", "family")
     assert bwm.json("list-guardians") == []
     assert [(one["kind"], one["severity"]) for one in bwm.alerts()] == [("guardian.removed", "warning")]
     for command in ("show-guardian", "remove-guardian", "guardian-state"):

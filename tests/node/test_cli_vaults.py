@@ -30,8 +30,7 @@ def test_a_vault_is_added_listed_shown_edited_and_removed(node, bwm):
     bwm("edit-vault", "cold", "--rename", "colder", "--severity", "high", "--no-tags")
     [vault] = bwm.json("list-vaults")
     assert (vault["name"], vault["tags"], vault["severity"]) == ("colder", [], "high")
-    bwm("remove-vault", "colder", exit_code=2)  # nobody says yes
-    bwm("remove-vault", "colder", "--yes")
+    bwm("remove-vault", "colder")
     assert bwm.json("list-vaults") == []
 
 

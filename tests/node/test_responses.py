@@ -21,7 +21,6 @@ def test_a_response_is_kept_sealed_listed_armed_and_removed(stage):
     steps = [vault.response(rate) for rate in (50, 2, 10)]
     added = bwm("add-response", "cold", "safe", *write(bwm.home, steps))
     assert "unproven" in added.stdout  # the coin that it spends does not exist yet
-    bwm("remove-response", "cold/safe", exit_code=2)  # nobody says yes
     bwm("remove-response", "cold/safe", "--yes")
 
     parent = write(bwm.home, [vault.unvault], "--parent")

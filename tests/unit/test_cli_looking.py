@@ -14,7 +14,7 @@ from termios import TIOCSWINSZ
 import pytest
 from click.testing import CliRunner, Result
 
-from bwm.cli import output
+from bwm.cli import confirm, output
 from bwm.cli.main import main
 from bwm.daemon import keepsake
 from bwm.daemon.keepsake import Keepsake
@@ -59,17 +59,16 @@ def checks(bwm) -> dict[str, dict[str, str]]:
     return {check["name"]: check for check in json.loads(bwm("doctor", "--json", exit_code=1).stdout)}
 
 
-@pytest.mark.parametrize("answer", ["", "n\n"])
-def test_nothing_is_removed_where_nobody_says_yes(bwm, file, answer):
-    before = file.read_text()
-    assert "give --yes" in bwm("remove-channel", "log", stdin=answer, exit_code=2).stderr
-    assert file.read_text() == before
-
-
-@pytest.mark.parametrize(("arguments", "answer"), [(["--yes"], ""), ([], "y\n")])
-def test_a_yes_removes(bwm, file, arguments, answer):
-    bwm("remove-channel", "log", *arguments, stdin=answer)
-    assert "[[channel]]" not in file.read_text()
+@pytest.mark.parametrize(
+    ("person", "arguments", "answer", "exit_code"),
+    [(True, [], "n\n", 1), (True, [], "", 130), (True, [], "y\n", 0), (True, ["--yes"], "", 0), (False, [], "", 0)],
+)
+def test_a_person_is_asked_before_something_is_gone_and_a_script_is_not(
+    bwm, file, monkeypatch, person, arguments, answer, exit_code
+):
+    monkeypatch.setattr(confirm, "somebody_is_there", lambda: person)
+    bwm("remove-channel", "log", *arguments, stdin=answer, exit_code=exit_code)
+    assert ("[[channel]]" not in file.read_text()) == (exit_code == 0)
 
 
 def test_a_lost_database_is_told_before_the_daemon_refuses_it(bwm, tmp_path):

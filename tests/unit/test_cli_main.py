@@ -90,7 +90,7 @@ def test_a_database_is_not_replaced_where_nobody_can_be_asked(run, tmp_path):
     assert run("backup", "copy").returncode == 0
     refused = run("restore", "copy")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "give --yes" in refused.stderr
+    assert "Give --yes" in refused.stderr
     assert sorted(path.name for path in (tmp_path / ".local/state/bwm").iterdir()) == ["bwm.lock", "bwm.sqlite"]
     assert run("restore", "copy", "--yes").returncode == 0
 
