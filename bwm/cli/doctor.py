@@ -8,6 +8,7 @@ import click
 
 from bwm.cli import checks, output
 from bwm.cli.checks import FAIL, OK, WARN, Check
+from bwm.cli.checks_beside import beside
 from bwm.cli.session import Session, pass_session, refuse_stranger
 from bwm.clock import SystemClock
 from bwm.config import Config
@@ -57,6 +58,7 @@ def _all(session: Session) -> Iterator[Check]:
         is_ours = True
     yield from _of_node(config)
     yield from checks.channels(config)
+    yield from beside(config)
     if is_ours:
         yield from _of_database(session, config)
         yield checks.daemon(config)

@@ -81,7 +81,7 @@ def _keep_in_the_log(error: Exception) -> None:
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The configuration file. Without: ~/.config/bwm/bwm.toml, else /etc/bwm/bwm.toml.",
+    help="The configuration file. Without: $BWM_CONFIG, ~/.config/bwm/bwm.toml, else /etc/bwm/bwm.toml.",
 )
 @click.option("--network", type=click.Choice(list(NETWORKS)), help="Overrides the configuration's network.")
 @click.option("--debug", is_flag=True, help="Log everything, and show where an error comes from.")

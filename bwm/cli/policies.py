@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from bwm.actions.program import ProgramFailed, refuse_unsafe
 from bwm.chain.network import network as network_of
 from bwm.check_in import CHECKED_IN, MISSED, OVERDUE, SEVERITY
 from bwm.cli import output
+from bwm.cli.checks_beside import faults_of
 from bwm.cli.events import moment
 from bwm.cli.session import Session, pass_session
 from bwm.clock import SystemClock
@@ -49,7 +49,7 @@ def check_policies(session: Session, file: Path | None, as_json: bool) -> None:
     policies = _policies_in(file, config) if file else config.policies
     known = _responses(session, config)
     doubts = {policy.name: _doubts(policy, config, known) for policy in policies}
-    faults = {policy.name: _faults(policy) for policy in policies}
+    faults = {policy.name: faults_of(policy) for policy in policies}
     silent = unheard(policies)
     if as_json:
         output.document(
@@ -89,19 +89,6 @@ def _policies_in(file: Path, config: Config) -> tuple[Policy, ...]:
     policies = read_policies(top, network_of(config.network), people, names)
     top.finish()
     return policies
-
-
-def _faults(policy: Policy) -> list[str]:
-    """What would make a deed fail today."""
-    programs = [policy.plugin.program] if policy.plugin else []
-    programs += [step.target for _, step in policy.deeds if step.action == "hook"]
-    faults = []
-    for program in dict.fromkeys(programs):
-        try:
-            refuse_unsafe(program)
-        except ProgramFailed as error:
-            faults.append(str(error))
-    return faults
 
 
 def _responses(session: Session, config: Config) -> dict[str, bool] | None:

@@ -81,7 +81,8 @@ def compare(noted: Keepsake | None, found: Keepsake, state_dir: Path, network: s
     if found.database != noted.database and found.triggers == 0 < noted.triggers:
         raise DatabaseTrouble(
             f"The database is new and empty, and until {rfc3339(noted.seen_at)} bwm watched {noted.triggers} triggers "
-            f"here: it was lost. Restore the last backup with `bwm restore`. To begin anew, remove {state_dir / NAME}."
+            f"here: it was lost. Restore the last backup (`bwm restore`, on PostgreSQL pg_restore). To begin anew, "
+            f"remove {state_dir / NAME}."
         )
     if found.goes_on_from(noted):
         return None

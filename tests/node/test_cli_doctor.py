@@ -37,12 +37,14 @@ def with_node(bwm, lines: str) -> None:
     bwm.config.write_text(re.sub(r"\[node\]\n.*?\n\n", f"[node]\n{lines}\n\n", text, flags=re.DOTALL))
 
 
-def test_a_healthy_bwm_passes_every_check(bwm, receiver):
+def test_a_healthy_bwm_passes_every_check(node, bwm, receiver):
+    friend = f'\n[[peer_node]]\nname = "friend"\nrpc = "{node.rpc_url}"\ncookie_file = "{node.cookie}"\n'
+    bwm.config.write_text(bwm.config.read_text() + friend)
     bwm.start()
     found = verdicts(bwm)
     assert {verdict for each in found.values() for verdict in each} == {"ok"}
     assert {"configuration", "state folder", "node", "network", "chain", "rights", "feed", "daemon"} <= set(found)
-    assert {"channel log", "channel phone", "database"} <= set(found)
+    assert {"channel log", "channel phone", "database", "second node friend"} <= set(found)
 
 
 def test_looking_changes_nothing(bwm):

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import socket
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -111,6 +112,54 @@ def test_an_export_is_one_document_in_a_private_file_that_is_never_written_over(
     assert file.read_text() == before
     assert "Nothing was left" in bwm("export", str(tmp_path / "nowhere" / "x"), exit_code=1).stderr
     assert "Nothing was left" in bwm("export", "/dev/full/x", exit_code=1).stderr
+
+
+BESIDE = """
+[[channel]]
+name = "hook"
+kind = "webhook"
+url = "https://example.org/canary"
+secret = "0123456789abcdef"
+tor = true
+
+[tor]
+proxy = "127.0.0.1:{port}"
+
+[[policy]]
+name = "siren"
+on = ["trigger.seen"]
+then = [{{ hook = ["{folder}/siren"] }}]
+
+[[peer_node]]
+name = "friend"
+rpc = "http://127.0.0.1:1"
+user = "bwm"
+password = "canary"
+
+[api]
+listen = "127.0.0.1:8480"
+onion = true
+onion_dir = "{folder}"
+torrc = "{folder}/torrc"
+"""
+
+
+def test_doctor_looks_at_what_stands_beside_the_node(bwm, file, tmp_path):
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))  # it does not listen yet
+        file.write_text(file.read_text() + BESIDE.format(port=proxy.getsockname()[1], folder=tmp_path))
+        broken = checks(bwm)
+        proxy.listen()
+        (tmp_path / "siren").touch(0o700)
+        (tmp_path / "torrc").write_text(f"HiddenServiceDir {tmp_path}\nHiddenServicePort 80 127.0.0.1:8480\n")
+        (tmp_path / "hostname").write_text(f"{'a' * 56}.onion\n")
+        mended = checks(bwm)
+    wrong = {"policy siren": "fail", "tor": "fail", "second node friend": "warn", "onion service": "fail"}
+    assert {name: broken[name]["verdict"] for name in wrong} == wrong
+    assert "siren cannot be run" in broken["policy siren"]["words"]
+    assert "canary" not in json.dumps(broken)
+    assert (mended["tor"]["verdict"], mended["onion service"]["verdict"]) == ("ok", "ok")
+    assert "policy siren" not in mended
 
 
 @pytest.fixture
