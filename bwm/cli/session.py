@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bwm.errors import DatabaseTrouble, UsageError
+from bwm.errors import DatabaseTrouble, DatabaseUnwritable, UsageError
 
 if TYPE_CHECKING:  # loaded only by the commands that need them
     from bwm.config import Config
@@ -42,6 +42,12 @@ class Session:
         try:
             with database.connection():
                 yield database
+        except DatabaseUnwritable as error:
+            words = str(error)
+            raise DatabaseUnwritable(
+                f"{words[0].upper()}{words[1:]}. Try again in a minute; `bwm doctor` looks at the disk, and what else "
+                "has the database open may keep it locked."
+            ) from error
         except PeeweeException as error:
             raise DatabaseTrouble(
                 f"The database could not be read or written: {error}. Check that this user may write there and that "

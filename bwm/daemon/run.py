@@ -125,7 +125,7 @@ def _run_alone(config: Config, clock: Clock, stop: threading.Event, make_loops: 
         daemon.start(notices=[older] if older else [])
         lock.note_started()
         try:
-            daemon.watch_over(stop)
+            daemon.watch_over(stop, lock.renew)
         finally:
             daemon.stop()
 
@@ -398,7 +398,7 @@ class Daemon:
             outbox.lapse(now, all_leases=True)
             alerts.order_missing(self._targets, now)
 
-    def watch_over(self, stop: threading.Event) -> None:
+    def watch_over(self, stop: threading.Event, renew_lock: Callable[[], object]) -> None:
         """Until ``stop``: look after the loops. Raises BwmError when one died or makes no turn any more."""
         notify("READY=1")  # bwm must live to say that the node does not
         ready = False
@@ -408,6 +408,7 @@ class Daemon:
             if stir.look():
                 self._wake_workers()
             self.database.refuse_if_replaced()
+            renew_lock()
             self._keep_feed()
             if self.clock.monotonic() >= self._note_due:
                 self._keep_note()

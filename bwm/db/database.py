@@ -16,6 +16,7 @@ from playhouse.db_url import parse
 from playhouse.migrations import Runner
 
 from bwm.db import postgres
+from bwm.db.open_files import OpenFiles
 from bwm.db.schema import Setting, proxy
 from bwm.db.settings import DATABASE_ID
 from bwm.errors import BwmError, DatabaseTrouble, DatabaseUnwritable
@@ -65,9 +66,7 @@ class Database:
             proxy.initialize(self._db)
             with self.connection():
                 self._check(_CHECKED_AT_ONCE if not for_long else sys.maxsize)
-                with self.transaction():  # of two that open a new database at once, the second finds it made
-                    self._migrate()
-                    self._claim_network()
+                self._bring_up_to_date()
 
     def _open(self) -> peewee.Database:
         if self.path is None:
@@ -78,7 +77,7 @@ class Database:
         if status.st_uid == os.geteuid() and status.st_mode & 0o077:
             os.fchmod(file, 0o600)  # a copy put back by hand: what is watched is nobody else's business
         os.close(file)
-        self._identity = (status.st_dev, status.st_ino)
+        self._files = OpenFiles(self.path)
         return peewee.SqliteDatabase(str(self.path), pragmas=PRAGMAS, autoconnect=False)
 
     def _check(self, largest: int) -> None:
@@ -89,19 +88,24 @@ class Database:
         if answer != "ok":
             raise DatabaseTrouble(damaged(str(self.path), answer))
 
-    def _migrate(self) -> None:
+    def _bring_up_to_date(self) -> None:
+        """Whoever finds all made writes nothing, so that who only reads can do so while nobody can write."""
         runner = Runner(self._db, str(MIGRATIONS))
-        newer = [migration.name for migration in runner.status() if migration.path is None]
+        status = runner.status()
+        newer = [migration.name for migration in status if migration.path is None]
         if newer:
             raise DatabaseTrouble(
                 f"The database {self.path or 'on PostgreSQL'} was made by a newer bwm (migration {newer[-1]}). "
                 "Install that version again: a database is never taken back."
             )
-        runner.up()
+        if not all(migration.applied for migration in status):
+            with self.transaction():  # of two that open a new database at once, the second finds it made
+                runner.up()
+                for name, value in (("network", self.network), (DATABASE_ID, secrets.token_hex(16))):
+                    Setting.insert(name=name, value=value).on_conflict_ignore().execute()
+        self._refuse_other_network()
 
-    def _claim_network(self) -> None:
-        for name, value in (("network", self.network), (DATABASE_ID, secrets.token_hex(16))):
-            Setting.insert(name=name, value=value).on_conflict_ignore().execute()
+    def _refuse_other_network(self) -> None:
         claimed = Setting.get_by_id("network").value
         if claimed != self.network:
             raise DatabaseTrouble(
@@ -240,6 +244,7 @@ class Database:
         if self.path is not None:
             with _troubles_told(self.url):
                 _lock_beside(self.path)
+            self._files.refuse_replaced()  # from here on
         elif not postgres.is_daemon(self._db) and not postgres.become_daemon(self._db):
             raise BwmError(
                 "Another bwm runs on this PostgreSQL database already. Give each its own database, or stop the other."
@@ -254,16 +259,7 @@ class Database:
             with suppress(DatabaseUnwritable), self.passing_trouble():  # whoever writes says that it is away
                 self.take()
             return
-        try:
-            status = self.path.stat()
-            is_same = (status.st_dev, status.st_ino) == self._identity
-        except FileNotFoundError:
-            is_same = False
-        if not is_same:
-            raise DatabaseTrouble(
-                f"The database {self.path} was removed or replaced while bwm ran; what was written since is lost. "
-                "bwm ends. Restore the last backup with `bwm restore`, or bring the file back."
-            )
+        self._files.refuse_replaced()
 
     def version(self) -> int | None:
         """Another number whenever another connection has written something; None where that cannot be told.

@@ -7,9 +7,11 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from regtest.node import wait_until
 from tests.faults.conftest import found, with_vault
 from tests.faults.tools import failing, remount, small_disk, traced
 
@@ -22,6 +24,7 @@ def test_d1_a_locked_database_is_waited_for_and_alerts_leave_from_memory(node, c
         began = time.monotonic()
         theft = node.spend(coin, thief)
         cold.wait_for_alert(txid=theft)
+        assert (cold.status()["running"], cold.alerts(), len(cold.json("list-vaults"))) == (True, [], 1)
         time.sleep(max(0, seconds - (time.monotonic() - began)))
         assert cold.events(txid=theft) == []
         other.execute("ROLLBACK")
@@ -84,6 +87,8 @@ def test_d3_a_disk_that_became_read_only_is_told_and_the_theft_is_found_afterwar
         theft = node.spend(coins[0], thief)
         receiver.wait_for(text="bwm has stopped")
         bwm.kill()
+        looked = bwm("doctor", exit_code=1)
+        assert ("cannot be written" in looked.stdout, "does not run" in looked.stdout) == (True, True), looked
         remount(bwm.state_dir, "rw")
         bwm.start()
         found(bwm, theft)
@@ -141,6 +146,31 @@ def test_d6_a_database_that_is_taken_away_while_bwm_runs_is_noticed(cold, receiv
 
     assert cold.wait_exit() == 1
     receiver.wait_for(text="database")
+
+
+@pytest.mark.parametrize("part", ["wal", "shm"])
+def test_d6_a_part_of_the_database_that_is_removed_while_bwm_runs_is_noticed(node, cold, coin, thief, hold, part):
+    cold.start()
+    theft = node.spend(coin, thief)
+    found(cold, theft)
+    cold.wait_for_alert(txid=theft)
+    Path(f"{cold.database}-{part}").unlink()
+
+    assert cold.wait_exit() == 1
+    cold.wait_for_alert(kind="node.stopped")
+    cold.start()
+    assert [event["kind"] for event in cold.events(txid=theft)] == ["trigger.seen"]
+    hold(cold, theft)
+
+
+def test_p5_a_lock_that_somebody_removes_is_there_again(cold):
+    cold.start()
+    (cold.state_dir / "bwm.lock").unlink()
+    wait_until((cold.state_dir / "bwm.lock").exists, "a new lock")
+    wait_until(lambda: cold.status()["covered"], "a status that says the truth")
+    assert "Another bwm runs" in cold("run", exit_code=1).stderr
+    cold.stop()
+    assert not cold.status()["running"]
 
 
 def test_d7_a_restored_backup_says_what_must_be_distrusted_and_finds_the_theft_again(
