@@ -1,12 +1,13 @@
 """What tests share: a node, a bwm and a receiver of alerts, each new for each test and real."""
 
 import fcntl
+import gc
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,11 @@ settings.load_profile(os.environ.get("BWM_HYPOTHESIS", "steady"))
 LONG_RUNS = [pytest.param(run, marks=pytest.mark.long) for run in range(2, 6)]
 
 FAILED = pytest.StashKey[bool]()
+RARELY = (20_000, 20, 50)
 
-LONGEST = (
-    "simulation/test_simulation.py",
-    "faults/test_kill_points.py",
-    "faults/test_node.py",
-    "faults/test_outside.py",
-)
+CALCULATING = "simulation/test_simulation.py"
+WAITING = ("faults/test_kill_points.py", "faults/test_node.py", "faults/test_outside.py", "faults/")
+"""Where the longest tests are, the longest of all first."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -60,23 +59,44 @@ def run(request: pytest.FixtureRequest) -> int:
     return number
 
 
+@pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes is spread among the rest, between two files: each of five workers has as much of it."""
-    of_file = [[item for item in items if str(item.path).endswith(file)] for file in LONGEST]
-    longest = [item for found in of_file for item in found]
-    others = [item for item in items if not str(item.path).endswith(LONGEST)]
-    longest = [item for worker in range(5) for item in longest[worker::5]]
-    share = len(longest) / max(1, len(others))
+    """Each worker begins with its part of the longest tests: none is alone with one when the others are through.
+
+    It is given a row of the list as long as any other's, and others take from the row's end when theirs is done.
+    """
+    tests = list(items)
+    longest = _spread([one for one in tests if _is_in(one, CALCULATING)], _waiting(tests))
+    others = [one for one in tests if one not in set(longest)]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items.clear()
-    due = 1.0
-    for item in others:
-        if due >= 1 and (not items or item.path != items[-1].path):
-            items += longest[: int(due)]
-            del longest[: int(due)]
-            due %= 1
-        items.append(item)
-        due += share
-    items += longest
+    for worker in range(workers):
+        mine = longest[worker::workers]
+        row = (len(tests) - len(items)) // (workers - worker)
+        items += [*mine, *others[: row - len(mine)]]
+        del others[: row - len(mine)]
+
+
+def _waiting(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    found = dict.fromkeys(one for place in WAITING for one in items if _is_in(one, place))
+    return list(found)
+
+
+def _is_in(item: pytest.Item, place: str) -> bool:
+    return place in item.path.relative_to(ROOT).as_posix()
+
+
+def _spread(calculating: Sequence[pytest.Item], waiting: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """What keeps a processor busy is spread evenly among what waits, and both may run at once."""
+    places = [(number / len(group), one) for group in (calculating, waiting) for number, one in enumerate(group)]
+    return [one for _, one in sorted(places, key=lambda place: place[0])]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: to look it through for garbage again and again took a tenth of the unit tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*RARELY)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -50,21 +50,35 @@ def run(
         return subprocess.CompletedProcess(list(command), code, _text(out), _text(err))
 
 
-def start(command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> "Forked":
-    """As regtest.daemon.start_daemon, for ``[bwm, *arguments]``."""
+def start(
+    command: Sequence[str], log: IO[bytes], environment: Mapping[str, str], *, is_stopped: bool = False
+) -> "Forked":
+    """As regtest.daemon.start_daemon, for ``[bwm, *arguments]``; on request it begins when SIGCONT is sent to it."""
     with Path(os.devnull).open("rb") as nothing:
-        return Forked(command, (nothing, log, log), environment)
+        return Forked(command, (nothing, log, log), environment, is_stopped=is_stopped)
 
 
 class Forked:
     """A command in a process of its own, to be used like subprocess.Popen."""
 
-    def __init__(self, command: Sequence[str], files: Sequence[IO[bytes]], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        files: Sequence[IO[bytes]],
+        environment: Mapping[str, str],
+        *,
+        is_stopped: bool = False,
+    ) -> None:
         """``files``: its standard input, output and error."""
         self._command = list(command)
         self._line = socket.socket(socket.AF_UNIX)
         _connect(self._line)
-        call = {"command": self._command, "environment": dict(environment), "folder": str(Path.cwd())}
+        call = {
+            "command": self._command,
+            "environment": dict(environment),
+            "folder": str(Path.cwd()),
+            "is_stopped": is_stopped,
+        }
         socket.send_fds(self._line, [json.dumps(call).encode()], [file.fileno() for file in files])
         self._line.shutdown(socket.SHUT_WR)
         self.pid = int(self._line.recv(_WORD))
@@ -184,6 +198,8 @@ def _become(call: dict[str, Any], files: Sequence[int]) -> None:
     os.environ.update(call["environment"])
     os.chdir(call["folder"])
     sys.argv = call["command"]
+    if call["is_stopped"]:
+        os.kill(os.getpid(), signal.SIGSTOP)
     code = 70
     try:
         import_module("bwm.cli.main").main()

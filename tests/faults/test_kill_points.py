@@ -6,18 +6,24 @@ write or fsync of a thread, before the second, and so on, until it is through; t
 
 import itertools
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from regtest.daemon import Bwm
 from regtest.node import RegtestNode, wait_until
+from tests import warm
 from tests.faults.conftest import found, with_vault
 from tests.faults.invariants import assert_invariants, settle, state
-from tests.faults.tools import killed_at
+from tests.faults.tools import going_on_to_be_killed, killed_at
 
 LIMIT_S = 30
+LOOK_EVERY_S = 0.25
+"""To see that it was killed is cheap, to compare all that it knows is not."""
 
 
 class Steps:
@@ -46,17 +52,24 @@ LONG = ("theft_in_the_mempool", "block", "reorg", "block", "theft_in_the_mempool
 
 def kill_through(bwm: Bwm, is_through: Callable[[], bool], step: int) -> int:
     """Start and kill, ``step`` system calls later each time, until a run gets through; how often it was killed."""
+    bwm.start_daemon = partial(warm.start, is_stopped=True)  # a cold start takes twice as long, and writes nothing more
     for kills, number in enumerate(itertools.count(1, step)):
-        bwm.wrapper = killed_at(number)
         bwm.start(until_ready=False)
         deadline = time.monotonic() + LIMIT_S
-        while bwm.is_running and not is_through():
-            assert time.monotonic() < deadline, "neither killed nor through"
-            time.sleep(0.02)
-        if bwm.is_running:
-            bwm.kill()
-            return kills
+        with going_on_to_be_killed(bwm.pid, number):
+            while not ends(bwm, within_s=LOOK_EVERY_S) and not is_through():
+                assert time.monotonic() < deadline, "neither killed nor through"
+            if bwm.is_running:
+                bwm.kill()
+                return kills
     raise AssertionError("unreachable")
+
+
+def ends(bwm: Bwm, *, within_s: float) -> bool:
+    """Whether the daemon ends in that time."""
+    with suppress(subprocess.TimeoutExpired):
+        bwm.wait_exit(within_s)
+    return not bwm.is_running
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ about the time. Found on this machine, else unpacked from Debian's packages with
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -58,11 +59,25 @@ def _codename() -> str:
     return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
 
 
+WRITING = "pwrite64,fdatasync,fsync,ftruncate"
+
+
 def killed_at(number: int) -> list[str]:
     """A wrapper under which the program is killed before the Nth write or fsync to disk of any one of its threads."""
-    calls = "pwrite64,fdatasync,fsync,ftruncate"
-    inject = f"inject={calls}:signal=KILL:when={number}"
-    return [*strace(), "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject]
+    return [*strace(), "-D", "-f", "-o", "/dev/null", "-e", f"trace={WRITING}", *_killing(number)]
+
+
+@contextmanager
+def going_on_to_be_killed(pid: int, number: int) -> Iterator[None]:
+    """Let a process go on that has stopped itself as it began; it is killed as under ``killed_at``, meanwhile."""
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "T", "a process that waits")
+    with traced(pid, WRITING, Path(os.devnull), *_killing(number)):
+        os.kill(pid, signal.SIGCONT)
+        yield
+
+
+def _killing(number: int) -> list[str]:
+    return ["-qq", "-e", f"inject={WRITING}:signal=KILL:when={number}"]
 
 
 def failing(pid: int, calls: str, error: str, log: Path) -> AbstractContextManager[None]:

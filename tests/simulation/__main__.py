@@ -63,7 +63,7 @@ def _replay(seed: int, steps: int, mutant: str | None) -> int:
 def _hunt(options: argparse.Namespace) -> int:
     started, missed, stop = time.monotonic(), 0, Stop()
     stop.listen()
-    for catch in hunt(options.jobs, options.seeds, options.steps, stop, options.planted):
+    for catch in hunt(options.jobs, _seeds(options), options.steps, stop, options.planted):
         missed += catch.seed is None
         where = "NOT CAUGHT" if catch.seed is None else f"seed {catch.seed}"
         print(f"{catch.bug:<60}{where:>12}  {catch.words.partition(chr(10))[0][:100]}", flush=True)
@@ -72,11 +72,14 @@ def _hunt(options: argparse.Namespace) -> int:
     return stop.exit_code if stop else bool(missed)
 
 
+def _seeds(options: argparse.Namespace) -> range:
+    return range(options.first, options.first + options.seeds)
+
+
 def _campaign(options: argparse.Namespace) -> int:
     report, started, stop = Report(), time.monotonic(), Stop()
     stop.listen()
-    seeds = range(options.first, options.first + options.seeds)
-    for outcome in outcomes(seeds, options.steps, options.jobs, stop, options.mutant):
+    for outcome in outcomes(_seeds(options), options.steps, options.jobs, stop, options.mutant):
         report.add(outcome, options.steps)
         if outcome.violations:
             _tell(outcome, options.steps)

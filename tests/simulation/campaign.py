@@ -123,14 +123,14 @@ class Catch:
     words: str = ""
 
 
-def hunt(jobs: int, seeds: int, steps: int, stop: Stop, bugs: Sequence[str] = ()) -> Iterator[Catch]:
-    """Look for each of some planted bugs, or of all, in so many seeds at most; one cut off by a stop is left out."""
+def hunt(jobs: int, seeds: range, steps: int, stop: Stop, bugs: Sequence[str] = ()) -> Iterator[Catch]:
+    """Look for each of some planted bugs, or of all, in these seeds at most; one cut off by a stop is left out."""
     return _spread(partial(_hunt_one, seeds=seeds, steps=steps), bugs or tuple(mutants.MUTANTS), jobs, stop)
 
 
-def _hunt_one(bug: str, stop: Stop, seeds: int, steps: int) -> Catch | None:
+def _hunt_one(bug: str, stop: Stop, seeds: range, steps: int) -> Catch | None:
     kinds = mutants.MUTANTS[bug].kinds
-    for seed in range(seeds):
+    for seed in seeds:
         if stop:
             return None
         for violation in run_quietly(seed, steps, bug).violations:
