@@ -97,7 +97,7 @@ def test_p1_killed_before_every_write_and_fsync_it_ends_as_if_undisturbed(
     assert kills >= 10 * len(names)
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)], ids=["every-fifth", "each"])
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)], ids=["every-fourth", "each"])
 @pytest.mark.timeout(1800)
 def test_p1_a_command_killed_before_a_write_or_fsync_did_all_or_nothing(node, bwm, coins, thief, note, step):
     kills = 0
