@@ -69,7 +69,7 @@ def configuration(config: Config) -> Iterator[Check]:
 def state_folder(folder: Path) -> Iterator[Check]:
     """Where the database lies."""
     if not folder.exists():
-        yield Check("state folder", OK, f"{folder} is made at the first start")
+        yield _folder_to_be(folder)
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Check("state folder", FAIL, f"{folder} cannot be written by this user", ("check its owner and mode",))
@@ -82,6 +82,14 @@ def state_folder(folder: Path) -> Iterator[Check]:
     verdict = FAIL if free < _NO_SPACE else WARN if free < _LITTLE_SPACE else OK
     mend = () if verdict == OK else ("make room: without it nothing can be written down",)
     yield Check("disk space", verdict, f"{free // 1_000_000} MB are free", mend)
+
+
+def _folder_to_be(folder: Path) -> Check:
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if os.access(above, os.W_OK | os.X_OK, effective_ids=True):
+        return Check("state folder", OK, f"{folder} is made at the first start")
+    mend = ("make it for the daemon's user, with mode 700, or correct state_dir in the configuration",)
+    return Check("state folder", FAIL, f"{folder} is not there, and this user may not make it in {above}", mend)
 
 
 def node_state(config: Config, node: Bitcoind, info: NodeInfo, now: int) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from bwm.clock import SystemClock
 from bwm.daemon.status import status as take_stock
 
 _WATCH_EVERY_S = 2
+_NAMED = 5  # vaults that are not watched now; the others are counted
 
 
 @click.command()
@@ -53,8 +54,8 @@ def _show(facts: dict[str, Any], clear: bool) -> None:
             ("node", _node_in_words(facts["node"])),
             ("feed", " ".join(facts["feed"]["topics"]) if facts["feed"]["connected"] else "not connected"),
             ("at block", at["height"] if at else None),
-            ("covered", "yes" if facts["covered"] else "NO"),
-            ("watched", f"{facts['triggers']} triggers, {facts['vaults']} vaults"),
+            ("covered", "yes" if facts["covered"] else f"NO{_blind_in_words(facts)}"),
+            ("watched", f"{_count(facts['triggers'], 'trigger')}, {_count(facts['vaults'], 'vault')}"),
             ("open alerts", facts["open_alerts"]),
             *([("check-in", _check_in_in_words(facts["check_in"]))] if facts["check_in"] else []),
         ]
@@ -66,6 +67,20 @@ def _show(facts: dict[str, Any], clear: bool) -> None:
         click.echo(f"channel {channel['name']}: {state}; last delivered: {channel['last_delivered_at'] or 'never'}")
     if not facts["channels"]:
         output.note(output.NO_CHANNEL)
+
+
+def _blind_in_words(facts: dict[str, Any]) -> str:
+    """Since when nothing is seen, and of whom: who is blind is so for every vault."""
+    if facts["blind_since"] is None:
+        return ""
+    names = list(facts["unwatched_s"])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    of_whom = f"; not watched: {', '.join(names[:_NAMED])}{more}" if names else ""
+    return output.printable(f", blind since {facts['blind_since']}{of_whom}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _check_in_in_words(check_in: dict[str, Any]) -> str:

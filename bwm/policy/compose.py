@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bwm.policy.condition import Condition
 from bwm.policy.view import Found, View
+from bwm.policy.words import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class AtLeast:
     def words(self) -> str:
         parts = [part.words for part in self.of]
         if self.least == len(parts):
-            return ", ".join(parts)
+            return listed(parts)
         number = "one" if self.least == 1 else str(self.least)
         return f"at least {number} of: {'; '.join(parts)}"
 

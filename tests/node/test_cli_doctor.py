@@ -207,3 +207,14 @@ def test_status_works_with_and_without_a_daemon_and_a_node(node, bwm, receiver):
     node.stop()
     assert bwm.status()["node"]["reachable"] is False
     assert "NOT REACHABLE" in bwm("status").stdout
+
+
+def test_status_says_since_when_it_is_blind_and_for_which_vaults(node, bwm):
+    bwm("add-vault", "cold", "--address", node.new_address())
+    bwm.start()
+    assert "blind" not in bwm("status").stdout
+    node.stop()
+    since = wait_until(lambda: bwm.status()["blind_since"], "the blindness")
+    said = bwm("status").stdout
+    assert f"NO, blind since {since}; not watched: cold\n" in said
+    assert "1 trigger, 1 vault\n" in said

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bwm.cli.checks import state_folder
 from bwm.cli.main import main
 from bwm.cli.session import refuse_stranger
 from bwm.config import Config
@@ -232,6 +233,13 @@ def test_a_state_folder_below_a_file_is_told_to_be_none(run, tmp_path):
         done = run("--config", "bwm.toml", command)
         assert f"{tmp_path}/bwm.toml/state cannot be a folder" in done.stdout + done.stderr
         assert done.returncode == (2 if command == "list-vaults" else 1)
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_failure(tmp_path):
+    with not_as_root():
+        [check] = state_folder(Path("/usr/bwm/state"))
+    assert (check.verdict, "may not make it in /usr" in check.words) == ("fail", True)
+    assert [check.verdict for check in state_folder(tmp_path / "bwm" / "state")] == ["ok"]
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def examples(tmp_path):
 def test_the_examples_read_like_plain_english(examples):
     texts = {policy.name: explain(policy) for policy in examples}
     assert texts["theft of cold storage"].splitlines()[1:] == [
-        "  On trigger.seen or trigger.confirmed, when its vault is cold*, it was not announced:",
+        "  On trigger.seen or trigger.confirmed, when its vault is cold* and it was not announced:",
         "  1. Alert owner and family, as emergency, again every 5 minutes until acknowledged; after 30 minutes without "
         "an answer lawyer too.",
         "  2. After 20 minutes send the response cold/to-safety, unless a person acknowledged the alert or the "
