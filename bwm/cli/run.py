@@ -11,8 +11,9 @@ from bwm.daemon.run import run as run_daemon
 def run(session: Session) -> None:
     """Run the daemon until it is told to stop.
 
-    It logs to standard error. It ends by SIGTERM or Ctrl-C, and by itself with exit code 1 when a part of it
-    fails: let systemd start it again, nothing is lost.
+    It logs to standard error. It ends by SIGTERM, by Ctrl-C or with its terminal (SIGHUP: it does not read its
+    configuration anew), and by itself with exit code 1 when a part of it fails: let systemd start it again, nothing
+    is lost.
 
     \b
     Example:

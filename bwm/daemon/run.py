@@ -87,7 +87,7 @@ _STUCK_S = 120.0  # a loop that makes no turn for so long is not trusted to wake
 
 
 def run(config: Config, clock: Clock | None = None, make_loops: MakeLoops = lambda daemon: ()) -> None:
-    """Run until SIGTERM or SIGINT. Raises BwmError when it cannot start or one of its loops died."""
+    """Run until SIGTERM, SIGINT or SIGHUP. Raises BwmError when it cannot start or one of its loops died."""
     clock = clock or SystemClock()
     stop = threading.Event()
     _on_signals(stop)
@@ -134,8 +134,15 @@ def _on_signals(stop: threading.Event) -> None:
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
 
+    def go_on(number: int, frame: FrameType | None) -> None:
+        """Whoever sent it took us for a program that reads its configuration or opens its log anew."""
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup(1) has it: the end of the terminal is not ours
+        signal.signal(signal.SIGHUP, end)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, go_on)
 
 
 class Daemon:

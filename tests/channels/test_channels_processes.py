@@ -15,6 +15,7 @@ import pytest
 from bwm.channels import open_channel
 from bwm.channels.channel import Channel
 from bwm.channels.sending.process import ENOUGH, MOST
+from bwm.channels.sending.wire import packet_pair
 from bwm.errors import ChannelError, DeliveryUncertain
 from regtest.receiver import Receiver, accept, hang
 from tests.servers.channels import apprise, message
@@ -128,8 +129,19 @@ def test_signals_for_the_daemon_do_not_end_its_sending_processes(channel: Channe
     for pid in pids:
         os.kill(pid, signal.SIGINT)
         os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGHUP)
     channel.deliver(message())
     assert all(is_running(pid) for pid in pids)
+
+
+def test_a_daemon_that_dies_while_it_waits_for_a_process_leaves_no_traceback_in_its_log() -> None:
+    daemons, servers = packet_pair()
+    with servers:
+        daemons.send(b"bwm.channels.sending.apprise_sender")
+        daemons.close()
+        command = [sys.executable, "-m", "bwm.channels.sending.fork_server"]
+        ended = subprocess.run(command, stdin=servers, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_with_its_processes_killed_a_channel_gets_new_ones_and_loses_nothing(

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -32,6 +33,16 @@ def test_p2_sigterm_in_mid_send_leaves_an_uncertain_delivery_that_is_repeated_on
     hold(cold, theft)
     assert len(receiver.holding(theft)) == 2
     assert [MAY_REPEAT in one.text for one in receiver.holding(theft)] == [False, True]
+
+
+def test_p2_the_end_of_the_terminal_ends_it_in_order_and_signals_for_others_do_not(cold):
+    cold.start()
+    os.kill(cold.pid, signal.SIGUSR1)
+    os.kill(cold.pid, signal.SIGUSR2)
+    assert cold.status()["running"]
+    os.kill(cold.pid, signal.SIGHUP)
+    assert cold.wait_exit() == 0
+    assert "event=bwm.stopped" in cold.log_text()
 
 
 def test_p4_a_transaction_that_crashes_its_matcher_is_told_and_the_rest_goes_on(node, cold, coins, thief, hold, folder):

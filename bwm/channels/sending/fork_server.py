@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import warnings
+from contextlib import suppress
 from importlib import import_module
 
 from bwm.channels.sending import worker
@@ -36,8 +37,9 @@ def main() -> None:
         for name in PRELOADED:
             import_module(name)
     gc.freeze()  # a collection would touch, and so copy, every page that the workers share
-    while module := line.recv(MAX_PACKET):
-        _fork_worker(line, module.decode())
+    with suppress(BrokenPipeError, ConnectionResetError):  # it died while it waited for a worker
+        while module := line.recv(MAX_PACKET):
+            _fork_worker(line, module.decode())
 
 
 def _fork_worker(line: socket.socket, module: str) -> None:
@@ -62,6 +64,7 @@ def _stand_apart() -> None:
     # The daemon decides when to stop, and closes the line then; a signal to the whole group is not for us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a worker that has ended leaves nothing to collect
 
 
