@@ -12,7 +12,7 @@ from bwm.channels.channel import Message
 from bwm.cli import config_file, output
 from bwm.cli.confirm import confirm, yes_option
 from bwm.cli.session import Session, pass_session, refuse_stranger
-from bwm.cli.words import line_of_stdin, no_empty_word, reading
+from bwm.cli.words import line_of_stdin, no_empty_word, reading, unit_of
 from bwm.clock import SystemClock, rfc3339
 from bwm.config import Config, find_file, user_file
 from bwm.config_channels import CHANNEL_NAME, CHANNEL_NAME_RULE, REDACTABLE, TIMEZONE_RULE, ChannelConfig, is_timezone
@@ -304,4 +304,5 @@ def _mention_restart(config: Config) -> None:
     except PermissionError:
         runs = True  # nobody knows: to say it once too often does no harm
     if runs:
-        output.note("The running daemon learns of it when it is started again: systemctl restart bwm")
+        unit = unit_of(config.network)
+        output.note(f"The running daemon learns of it when it is started again: systemctl restart {unit}")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from bwm.chain.network import network as network_of
 from bwm.channels import check as check_channel
+from bwm.cli.words import unit_of
 from bwm.config import Config
 from bwm.daemon import keepsake
 from bwm.daemon.connect import endpoints_of
@@ -241,8 +242,7 @@ def daemon(config: Config) -> Check:
     """Whether somebody watches."""
     if is_held(config.state_dir):
         return Check("daemon", OK, "runs")
-    unit = "bwm" if config.network == "main" else f"bwm@{config.network}"
-    mend = (f"run: systemctl enable --now {unit}, or without a service: bwm run",)
+    mend = (f"run: systemctl enable --now {unit_of(config.network)}, or without a service: bwm run",)
     return Check("daemon", WARN, "does not run, so nothing is watched", mend)
 
 

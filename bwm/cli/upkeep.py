@@ -6,6 +6,7 @@ import click
 
 from bwm.cli.confirm import confirm_surely, yes_option
 from bwm.cli.session import Session, pass_session, refuse_stranger
+from bwm.cli.words import unit_of
 from bwm.daemon.lock import Lock, is_held
 from bwm.db.backup import back_up, database_file
 from bwm.db.backup import restore as restore_backup
@@ -48,7 +49,8 @@ def restore(session: Session, file: Path, yes: bool) -> None:
     config = session.config()
     refuse_stranger(config)
     if is_held(config.state_dir):
-        raise BwmError("The daemon runs on this database: nothing was changed. Stop it first: systemctl stop bwm")
+        unit = unit_of(config.network)
+        raise BwmError(f"The daemon runs on this database: nothing was changed. Stop it first: systemctl stop {unit}")
     lock = Lock(config.state_dir)
     try:
         path = database_file(config.database_url)

@@ -19,6 +19,7 @@ from bwm.cli.session import Session, pass_session
 from bwm.cli.words import no_empty_word
 from bwm.clock import SystemClock
 from bwm.daemon.connect import connect
+from bwm.daemon.lock import is_held
 from bwm.daemon.registration import Wish, check_name, height_of_birthday, prepare, wish_of
 from bwm.db import journal, new_vaults, vaults
 from bwm.errors import UsageError
@@ -286,7 +287,8 @@ def rescan(session: Session, name: str, first: str) -> None:
         height = height_of_birthday(first, node, node.tip()) or 0
         with database.transaction():
             vaults.rescan(name, height)
-    click.echo(f"The chain is read again for vault {name}, from block {height} on, as soon as the daemon runs.")
+    when = "" if is_held(config.state_dir) else ", as soon as the daemon runs"
+    click.echo(f"The chain is read again for vault {name}, from block {height} on{when}.")
 
 
 def _triggers_in_short(triggers: list[dict[str, Any]]) -> str:

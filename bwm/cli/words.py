@@ -28,6 +28,11 @@ def kinds_that_exist(context: click.Context, option: click.Parameter, patterns: 
     return patterns
 
 
+def unit_of(network: str) -> str:
+    """The service that systemd knows the daemon of a network by."""
+    return "bwm" if network == "main" else f"bwm@{network}"
+
+
 @contextmanager
 def reading(name: object) -> Iterator[None]:
     """Text is read inside from a file of this name. Raises UsageError where it is none."""

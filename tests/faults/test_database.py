@@ -182,7 +182,10 @@ def test_d7_a_restored_backup_says_what_must_be_distrusted_and_finds_the_theft_a
     theft = node.spend(coins[0], thief)
     node.mine()
     cold.wait_for_event("trigger.confirmed", txid=theft)
-    assert "Stop it first" in cold("restore", folder / "backup.sqlite", "--yes", exit_code=1).stderr
+    assert (
+        "Stop it first: systemctl stop bwm@regtest"
+        in cold("restore", folder / "backup.sqlite", "--yes", exit_code=1).stderr
+    )
     cold.stop()
 
     cold("restore", folder / "backup.sqlite", "--yes")

@@ -96,7 +96,7 @@ def test_a_rescan_finds_what_happened_before_the_vault_was_added(node, bwm):
     bwm("add-vault", "cold", "--outpoint", coin)
     bwm.start()
     assert bwm.events("trigger.confirmed") == []
-    bwm("rescan", "cold", "--from", before)
+    assert bwm("rescan", "cold", "--from", before).stdout.endswith(f"from block {before} on.\n")
     assert bwm.wait_for_event("trigger.confirmed", txid=txid)["height"] == before + 1
     bwm("rescan", "cold", "--from", datetime.now(UTC).date().isoformat())
 

@@ -19,6 +19,7 @@ from bwm.cli import confirm, output
 from bwm.cli.main import main
 from bwm.daemon import keepsake
 from bwm.daemon.keepsake import Keepsake
+from bwm.daemon.lock import Lock
 from bwm.db.database import Database
 
 CONFIG = """\
@@ -112,6 +113,15 @@ def test_an_export_is_one_document_in_a_private_file_that_is_never_written_over(
     assert file.read_text() == before
     assert "Nothing was left" in bwm("export", str(tmp_path / "nowhere" / "x"), exit_code=1).stderr
     assert "Nothing was left" in bwm("export", "/dev/full/x", exit_code=1).stderr
+
+
+def test_a_running_daemon_is_named_as_systemd_knows_it(bwm, file, tmp_path):
+    lock = Lock(tmp_path / "state")
+    try:
+        said = bwm("add-channel", "more", "--kind", "file", "--path", str(tmp_path / "more.jsonl")).stderr
+    finally:
+        lock.release()
+    assert said.endswith("systemctl restart bwm@regtest\n")
 
 
 BESIDE = """
