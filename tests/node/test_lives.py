@@ -96,7 +96,7 @@ def test_a_theft_replaced_by_what_leaves_our_coin_alone_is_told_as_replaced(node
 
     other = node.spend(theirs, thief, feerate=200, wallet="thief")
 
-    assert bwm.wait_for_event("trigger.replaced", txid=theft, timeout_s=8)["detail"]["by"] == other
+    assert bwm.wait_for_event("trigger.replaced", txid=theft, timeout_s=12)["detail"]["by"] == other
     node.mine()
     bwm.wait_for_event("trigger.conflicted", txid=theft)
     assert not bwm.events(txid=other)
