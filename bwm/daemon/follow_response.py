@@ -2,7 +2,7 @@
 
 from bwm.chain.block import BlockRef
 from bwm.daemon.response_book import ResponseBook, Scene
-from bwm.daemon.search_blocks import search, still_shared
+from bwm.daemon.search_blocks import Spender, search, still_shared
 from bwm.node.bitcoind import Bitcoind
 from bwm.response.broadcast import Look, State
 
@@ -44,12 +44,14 @@ class ResponseFollower:
         return self._book.move(scene, look, "reorg", words)
 
     def _search(self, scene: Scene) -> Scene:
+        """What is found is noted before its block counts as searched: after a kill in between it is found again."""
         before = still_shared(self._node, scene.following.scanned)
         found, scanned = search(self._node, scene.coins, before, scene.tip)
-        if scanned != scene.following.scanned:
-            scene = self._book.put_scanned(scene, scanned)
-        if found is None:
-            return scene
+        if found is not None:
+            scene = self._note_found(scene, found)
+        return scene if scanned == scene.following.scanned else self._book.put_scanned(scene, scanned)
+
+    def _note_found(self, scene: Scene, found: Spender) -> Scene:
         at = f"block {found.block.height}"
         if (position := scene.place_of(found.txid)) is not None:
             words = f"step {position + 1} is mined in {at}"
