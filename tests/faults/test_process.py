@@ -36,6 +36,7 @@ def test_p2_sigterm_in_mid_send_leaves_an_uncertain_delivery_that_is_repeated_on
 
 
 def test_p2_the_end_of_the_terminal_ends_it_in_order_and_signals_for_others_do_not(cold):
+    cold.wrapper = ["env", "--default-signal=HUP"]  # these tests may themselves have been started by nohup(1)
     cold.start()
     os.kill(cold.pid, signal.SIGUSR1)
     os.kill(cold.pid, signal.SIGUSR2)
@@ -43,6 +44,14 @@ def test_p2_the_end_of_the_terminal_ends_it_in_order_and_signals_for_others_do_n
     os.kill(cold.pid, signal.SIGHUP)
     assert cold.wait_exit() == 0
     assert "event=bwm.stopped" in cold.log_text()
+
+
+def test_p2_started_by_nohup_it_outlives_its_terminal(cold):
+    cold.wrapper = ["env", "--ignore-signal=HUP"]
+    cold.start()
+    os.kill(cold.pid, signal.SIGHUP)
+    assert cold.status()["running"]
+    cold.stop()
 
 
 def test_p4_a_transaction_that_crashes_its_matcher_is_told_and_the_rest_goes_on(node, cold, coins, thief, hold, folder):
