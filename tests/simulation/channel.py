@@ -14,6 +14,7 @@ class Sending:
 
     message: Message
     at: int  # by the machine's clock
+    true_at: float  # by a clock that nobody sets
     arrived: bool = False
     doubtful: bool = True  # whether the daemon cannot know how it ended; until it has recorded it, it cannot
 
@@ -44,7 +45,7 @@ class SimChannel:
 
     def deliver(self, message: Message) -> None:
         """Take the message, or not."""
-        sending = Sending(message, self._clock.now())
+        sending = Sending(message, self._clock.now(), self._clock.true)
         self.sendings.append(sending)
         self._reaper.point()
         if self.is_down or self._random.random() < self.trouble:

@@ -87,6 +87,7 @@ class Single:
     attempt: int | None  # None in a digest, which has no number
     may_repeat: bool
     at: int
+    true_at: float
     arrived: bool
     doubtful: bool
 
@@ -94,7 +95,7 @@ class Single:
 def _single(channel: SimChannel) -> Iterator[Single]:
     """What was sent, a digest alert by alert."""
     for each in channel.sendings:
-        message, fate = each.message, (each.at, each.arrived, each.doubtful)
+        message, fate = each.message, (each.at, each.true_at, each.arrived, each.doubtful)
         for entry in message.entries:
             yield Single(entry.alert_id, entry.event, entry.severity, None, message.may_repeat, *fate)
         if not message.entries:
@@ -136,10 +137,11 @@ def _repeats(
     facts: Facts, alert: SimpleNamespace, channel: str, sendings: list[Single], rises: Rises
 ) -> Iterator[Violation]:
     name = f"{alert.id} on {channel}"
+    set_back_at = facts.tower.clock.set_back_at
     in_doubt = False
     number = 0
     previous: Single | None = None
-    tried_at, was_due = 0, False
+    tried_at, was_due = 0.0, False
     for sending in sendings:
         if sending.attempt is not None:
             if sending.attempt <= number:
@@ -148,12 +150,12 @@ def _repeats(
         if previous is not None:
             if in_doubt and sending.event == previous.event and not sending.may_repeat:
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} may be a repeat and does not say so")
-            was_due |= tried_at > sending.at  # before the clock was set back, and what is tried since then goes on
+            was_due |= any(tried_at < at <= sending.true_at for at in set_back_at)  # nothing waits longer for that
             is_told = previous.arrived and not previous.doubtful
             if is_told and not was_due and _is_too_soon(alert, previous, sending, rises):
                 yield Violation("duplicate", f"{name}: attempt {sending.attempt} tells again what was told")
         in_doubt = sending.doubtful or (in_doubt and not sending.arrived)
-        tried_at = sending.at
+        tried_at = sending.true_at
         if sending.arrived or previous is None:
             previous, was_due = sending, False
     answer = facts.people.answers.get(alert.id)

@@ -21,6 +21,7 @@ class VirtualClock:
     def __init__(self, start: int) -> None:
         self.true = float(start)  # unix seconds
         self.offset = 0.0  # by how much the machine's clock is wrong
+        self.set_back_at: list[float] = []  # by the true time
 
     def now(self) -> int:
         return int(self.true + self.offset)
@@ -30,6 +31,11 @@ class VirtualClock:
 
     def advance(self, seconds: float) -> None:
         self.true += seconds
+
+    def set_wrong_by(self, offset: float) -> None:
+        if offset < self.offset:
+            self.set_back_at.append(self.true)
+        self.offset = offset
 
 
 class Killed(BaseException):

@@ -254,7 +254,7 @@ class Simulation:
             self.feed.forge(tx)
 
     def clock_jumps(self) -> None:
-        self.clock.offset = self.random.choice((0.0, -3600.0, -86400.0, 3600.0, 86400.0, 10 * 365 * 86400.0))
+        self.clock.set_wrong_by(self.random.choice((0.0, -3600.0, -86400.0, 3600.0, 86400.0, 10 * 365 * 86400.0)))
         self.tower.has_jumped_far |= self.clock.offset > 30 * 86400
 
     def channel_bad(self) -> None:
@@ -354,7 +354,7 @@ class Simulation:
             channel.is_down, channel.trouble = False, 0.0
         self.tower.database.sqlite.is_full = False
         if self.random.random() < 0.5:
-            self.clock.offset = 0.0
+            self.clock.set_wrong_by(0.0)
         self.tower.start()
         self.feed.connect()
 
