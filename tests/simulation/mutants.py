@@ -280,7 +280,7 @@ def _() -> AbstractContextManager[object]:
 def _() -> AbstractContextManager[object]:
     claim_some = outbox.claim_some
     return patch.object(
-        outbox, "claim_some", lambda *of: [replace(claim, may_repeat=False) for claim in claim_some(*of)]
+        outbox, "claim_some", lambda *of, **how: [replace(one, may_repeat=False) for one in claim_some(*of, **how)]
     )
 
 
